@@ -1,0 +1,265 @@
+"""Creates: new work items for CRM tasks, never two for one.
+
+An intent is durable before the call; after an unclear answer, or a crash, the item is searched by its marker before
+anything is sent again (see `pair`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from reconciler.apply.ledger import Ledger
+from reconciler.core.model import (
+    Accepted,
+    Answer,
+    Aside,
+    Attention,
+    Candidate,
+    Code,
+    Draft,
+    Entry,
+    Field,
+    Intent,
+    Link,
+    Presence,
+    Record,
+    Refused,
+    Side,
+)
+from reconciler.core.observe import by_us
+from reconciler.core.pair import adopt_intent, newborn
+from reconciler.core.plan import Create, aside_entry, candidate_entry
+from reconciler.errors import NotApplied, SideClosed, SideDown, Unclear
+
+OPTIONAL: Final = frozenset({Field.DESCRIPTION, Field.START, Field.DUE, Field.OWNER, Field.STATUS})
+"""What a work item can do without; the title it cannot."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One create with the CRM row it was planned from, read again just before."""
+
+    create: Create
+    task: Record
+    intent: Intent
+
+
+async def apply_creates(ledger: Ledger, creates: Sequence[Create]) -> None:
+    """Create one batch. What is refused for an optional field is sent again without it, in the same cycle."""
+    retry = await _attempt(ledger, creates)
+    for _ in OPTIONAL:
+        if not retry:
+            return
+        retry = await _attempt(ledger, retry)
+
+
+async def _attempt(ledger: Ledger, creates: Sequence[Create]) -> list[Create]:
+    for again in (True, False):
+        jobs = await _prepare(ledger, creates)
+        if not jobs:
+            return []
+        drafts = [
+            Draft(
+                values=job.create.values, project=job.create.project, group=job.create.group, marker=job.create.crm_id
+            )
+            for job in jobs
+        ]
+        try:
+            answers = await ledger.writers.work.create(drafts)
+        except NotApplied as refused:
+            _withdraw(ledger, jobs)
+            if not again:
+                raise
+            await ledger.wait_out(refused)
+        except SideClosed:
+            _withdraw(ledger, jobs)
+            raise
+        except Unclear as unclear:
+            await _search(ledger, jobs)
+            raise SideDown(Side.WORK, str(unclear), words=unclear.words) from unclear
+        else:
+            return await _conclude(ledger, jobs, answers)
+    return []
+
+
+async def _prepare(ledger: Ledger, creates: Sequence[Create]) -> list[_Job]:
+    """Read the CRM tasks again and write the intents down. A task that changed waits for the next plan."""
+    rows = await ledger.writers.crm.by_id([one.crm_id for one in creates])
+    sent, floor = ledger.now, ledger.server_floor(Side.WORK)
+    jobs: list[_Job] = []
+    entries: list[Entry] = []
+    for one in creates:
+        row = rows.get(one.crm_id)
+        if row is None or row.presence is not Presence.PRESENT or not _as_planned(ledger, one, row):
+            entries.append(_entry(ledger, "dropped", one, reason="changed_meanwhile"))
+            ledger.counts["dropped"] += 1
+            continue
+        intent = Intent(
+            crm_id=one.crm_id,
+            target=one.candidate.target,
+            values=one.values,
+            source=one.source,
+            sent=sent,
+            floor=floor,
+            title=one.title,
+        )
+        jobs.append(_Job(one, row, intent))
+        entries += [
+            replace(_entry(ledger, "intent", one, rule=f"{name}.to_work"), field=name, new=value)
+            for name, value in one.values.items()
+        ]
+    ledger.guard()
+    with ledger.store.transaction() as tx:
+        tx.save_intents(job.intent for job in jobs)
+        tx.append(entries)
+    return jobs
+
+
+def _as_planned(ledger: Ledger, create: Create, row: Record) -> bool:
+    lenses = ledger.connection.policy.lenses
+    return all(
+        name not in row.values or lenses[name].same(Side.CRM, row.values[name], value)
+        for name, value in create.source.items()
+    )
+
+
+def _entry(ledger: Ledger, kind: str, create: Create, *, rule: str = "", reason: str = "created") -> Entry:
+    return Entry(
+        kind=kind,
+        at=ledger.now,
+        cycle=ledger.cycle,
+        crm_id=create.crm_id,
+        side=Side.WORK,
+        rule=rule,
+        reason=reason,
+        detail={"project": create.project, "group": create.group},
+    )
+
+
+def _withdraw(ledger: Ledger, jobs: Sequence[_Job]) -> None:
+    with ledger.store.transaction() as tx:
+        tx.drop_intents([job.create.crm_id for job in jobs])
+        tx.append([_entry(ledger, "not_applied", job.create) for job in jobs])
+
+
+async def _search(ledger: Ledger, jobs: Sequence[_Job]) -> None:
+    """The answer was unclear: look for our markers at once. What is not found stays an intent."""
+    wanted = {job.create.crm_id: job for job in jobs}
+    found: dict[str, Record] = {}
+
+    def visit(rows: Sequence[Record]) -> None:
+        for row in rows:
+            if row.marker in wanted and row.presence is not Presence.DELETED:
+                found.setdefault(row.marker, row)
+
+    since = min(job.intent.floor for job in jobs) - ledger.connection.policy.overlap
+    try:
+        await ledger.writers.work.changes(since, visit)
+    except (SideDown, SideClosed):
+        return
+    ours = ledger.ours(Side.WORK)
+    links = [
+        adopt_intent(wanted[crm_id].intent, wanted[crm_id].task, item, ledger.connection.policy, ours, ledger.now)
+        for crm_id, item in found.items()
+    ]
+    with ledger.store.transaction() as tx:
+        ledger.save(tx, links)
+        tx.drop_intents(list(found))
+        tx.drop_candidates(list(found))
+        tx.append([ledger.entry("linked", link, Side.WORK, rule="marker_of_intent") for link in links])
+    ledger.counts["created"] += len(links)
+
+
+async def _conclude(ledger: Ledger, jobs: Sequence[_Job], answers: Sequence[Answer]) -> list[Create]:
+    """Link what was created, by what is read back; sort out what was refused."""
+    made = {answer.id: job for job, answer in zip(jobs, answers, strict=True) if isinstance(answer, Accepted)}
+    rows = await ledger.writers.work.by_id(list(made)) if made else {}
+    again: list[Create] = []
+    refused: list[Candidate] = []
+    entries: list[Entry] = []
+    raised: list[Attention] = []
+    links: list[Link] = []
+    settled = [job.create.crm_id for job, answer in zip(jobs, answers, strict=True) if isinstance(answer, Refused)]
+    with ledger.store.transaction() as tx:
+        for identifier, job in made.items():
+            row = rows.get(identifier)
+            if row is None:
+                continue  # created and not visible yet: the intent stays, the next cycle searches
+            link = _link(ledger, job, row)
+            if _clean(ledger, job, row):
+                ledger.learn(tx, Side.WORK, row.author)
+            links.append(link)
+            raised += [aside_entry(link, name, aside) for name, aside in link.aside.items()]
+        for job, answer in zip(jobs, answers, strict=True):
+            if not isinstance(answer, Refused):
+                continue
+            ledger.counts["refused"] += 1
+            entries.append(_entry(ledger, "refused", job.create, reason=answer.code))
+            smaller = _without_culprit(ledger, job.create, answer)
+            if smaller is not None:
+                again.append(smaller)
+            else:
+                candidate = replace(
+                    job.create.candidate,
+                    refused=answer.code,
+                    words=answer.words or answer.code.value,
+                    config=ledger.connection.policy.config,
+                )
+                refused.append(candidate)
+                raised.append(candidate_entry(candidate, ledger.now))
+        ledger.save(tx, links)
+        created = [link.crm.id for link in links]
+        tx.drop_intents([*created, *settled])
+        tx.drop_candidates(created)
+        tx.save_candidates(refused)
+        tx.append([*entries, *(ledger.entry("created", link, Side.WORK, reason="created") for link in links)])
+        tx.raise_attention(raised)
+    ledger.counts["created"] += len(links)
+    return again
+
+
+def _link(ledger: Ledger, job: _Job, item: Record) -> Link:
+    mine = by_us(item, ledger.ours(Side.WORK))
+    return newborn(
+        job.task,
+        item,
+        sent=job.create.values,
+        source=job.create.source,
+        omitted=job.create.omitted,
+        by_us=lambda _: mine,
+        lenses=ledger.connection.policy.lenses,
+        now=ledger.now,
+    )
+
+
+def _clean(ledger: Ledger, job: _Job, item: Record) -> bool:
+    lenses = ledger.connection.policy.lenses
+    return all(lenses[name].same(Side.WORK, value, item.values.get(name)) for name, value in job.create.values.items())
+
+
+def _without_culprit(ledger: Ledger, create: Create, answer: Refused) -> Create | None:
+    """The create without the optional field that was refused; without all of them if the server named none."""
+    sent = OPTIONAL & create.values.keys()
+    culprits = {answer.field} & sent if answer.field is not None else _blamable(answer) & sent
+    if not culprits:
+        return None
+    omitted: Mapping[Field, Aside] = {
+        name: Aside(
+            side=Side.WORK,
+            code=answer.code,
+            words=answer.words or answer.code.value,
+            value=create.source.get(name),
+            since=ledger.now,
+            config=ledger.connection.policy.config if answer.field is not None else "",
+        )
+        for name in culprits
+    }
+    values = {name: value for name, value in create.values.items() if name not in culprits}
+    return replace(create, values=values, omitted={**create.omitted, **omitted})
+
+
+def _blamable(answer: Refused) -> frozenset[Field]:
+    """A refusal about the place or the right to add is no field's fault."""
+    return OPTIONAL if answer.code in (Code.INVALID_VALUE, Code.FIELD_TOO_LONG) else frozenset()

@@ -1,0 +1,108 @@
+"""The book of one applying cycle: the present form of every link, and what happened so far."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from reconciler.connection import Connection, Writers
+from reconciler.core.model import Entry, Field, Link, Presence, Record, Side
+from reconciler.core.observe import learn_author, observe, our_author, with_half
+from reconciler.core.pair import absent
+from reconciler.core.plan import unmarked
+from reconciler.errors import NotApplied, SideError
+from reconciler.ports import Store, Transaction
+
+
+@dataclass(slots=True)
+class Ledger:
+    """`links` are keyed by CRM id; `busy` are those the plan touches. `guard` raises `LeaseHeld` if the lease is lost."""
+
+    connection: Connection
+    writers: Writers
+    store: Store
+    cycle: int
+    links: dict[str, Link]
+    guard: Callable[[], None] = lambda: None
+    down: dict[Side, SideError] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def now(self) -> datetime:
+        return self.connection.clock.now()
+
+    def ours(self, side: Side) -> str | None:
+        """The author that API writes leave on `side`, as far as it is known."""
+        return our_author(self.store.fact(f"authors.{side}"))
+
+    def fail(self, error: SideError) -> None:
+        self.down[Side(error.side)] = error
+
+    def unmarked(self, side: Side) -> list[Link]:
+        """Links whose record on `side` should carry the counterpart's id and does not."""
+        policy = self.connection.policy
+        return [
+            link
+            for link in self.links.values()
+            if link.key and side in unmarked(link, policy) and link.half(side).presence is Presence.PRESENT
+        ]
+
+    def server_floor(self, side: Side) -> datetime:
+        """The server time of `side` before which nothing that happens from now on can be stamped."""
+        offset = self.connection.readers[side].offset()
+        return self.now + (offset.value or timedelta(0)) - offset.uncertainty
+
+    async def read_again(self, ids: Mapping[Side, Collection[str]]) -> dict[Side, dict[str, Record]]:
+        """Both sides by id, at once."""
+        sides = list(ids)
+        answers = await asyncio.gather(*(self.writers[side].by_id(sorted(ids[side])) for side in sides))
+        return dict(zip(sides, answers, strict=True))
+
+    def observe(self, link: Link, side: Side, row: Record | None) -> Link:
+        """The link after a fresh answer by id; None means that the record was not in it."""
+        half = link.half(side)
+        policy = self.connection.policy
+        newer = (
+            absent(half, self.now, confirm=False)
+            if row is None
+            else observe(half, row, policy.lenses, self.ours(side))
+        )
+        return with_half(link, side, newer)
+
+    def learn(self, tx: Transaction, side: Side, author: str | None) -> None:
+        """Count a clean read-back in favour of the author it names."""
+        counts = self.store.fact(f"authors.{side}") or {}
+        learned = learn_author(counts, author)
+        if learned != counts:
+            tx.set_fact(f"authors.{side}", dict(learned))
+
+    def save(self, tx: Transaction, links: Collection[Link]) -> None:
+        """Store links and keep their present form."""
+        for link in tx.save_links(links):
+            self.links[link.crm.id] = link
+
+    async def wait_out(self, refused: NotApplied) -> None:
+        """Wait as long as the server asked, if that is bearable within a cycle; otherwise the side is left alone."""
+        wait = refused.retry_after or timedelta(0)
+        if wait > self.connection.policy.retry_for:
+            raise refused
+        if wait:
+            await self.connection.clock.sleep(wait.total_seconds())
+
+    def entry(self, kind: str, link: Link, side: Side, name: Field | None = None, **rest: object) -> Entry:
+        """A journal entry about a link; stamps and ids come from it."""
+        blank = Entry(
+            kind=kind,
+            at=self.now,
+            cycle=self.cycle,
+            crm_id=link.crm.id,
+            work_id=link.work.id,
+            side=side,
+            field=name,
+            crm_modified=link.crm.stamps.get(name) if name else link.crm.modified,
+            work_modified=link.work.stamps.get(name) if name else link.work.modified,
+        )
+        return replace(blank, **rest)  # type: ignore[arg-type]  # keyword names are Entry's own

@@ -1,0 +1,100 @@
+"""Losses: pairs of which a record is deleted or gone. Unlinking is local; a deletion is propagated only if asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from reconciler.apply.ledger import Ledger
+from reconciler.core.model import Accepted, Attention, Code, Presence, Side, Tombstone
+from reconciler.core.plan import Delete, Unlink
+from reconciler.errors import NotApplied, SideDown, Unclear
+
+
+def apply_unlinks(ledger: Ledger, unlinks: Sequence[Unlink]) -> None:
+    """Forget the pairs and leave a tombstone for each, with both ids and the bases."""
+    if not unlinks:
+        return
+    links = [ledger.links.pop(one.crm_id) for one in unlinks]
+    with ledger.store.transaction() as tx:
+        tx.drop_links([link.key for link in links])
+        tx.save_tombstones(
+            Tombstone(
+                crm_id=link.crm.id, work_id=link.work.id, reason=one.reason, manual=False, at=ledger.now, link=link
+            )
+            for link, one in zip(links, unlinks, strict=True)
+        )
+        tx.append(
+            ledger.entry("unlinked", link, one.side, reason=one.reason)
+            for link, one in zip(links, unlinks, strict=True)
+        )
+        tx.raise_attention(
+            Attention(
+                side=one.side.other,
+                id=link.half(one.side.other).id,
+                code=Code.DELETED_ELSEWHERE,
+                message=(
+                    f"{one.side} {link.half(one.side).id} was deleted, but this record was edited since; it stays,"
+                    " unlinked. Delete it too, or link it to a new counterpart"
+                ),
+                title=one.title,
+                since=ledger.now,
+                content=link.half(one.side).id,
+            )
+            for link, one in zip(links, unlinks, strict=True)
+            if one.reason == "deleted_elsewhere"
+        )
+    ledger.counts["unlinked"] += len(links)
+
+
+async def apply_deletes(ledger: Ledger, delete: Delete) -> None:
+    """Delete one counterpart, after reading both records again: the flag must still stand, and nobody may have edited."""
+    link = ledger.links[delete.crm_id]
+    rows = await ledger.read_again({side: [link.half(side).id] for side in Side})
+    flagged = rows[delete.side.other].get(link.half(delete.side.other).id)
+    target = rows[delete.side].get(link.half(delete.side).id)
+    fresh = ledger.observe(ledger.observe(link, delete.side, target), delete.side.other, flagged)
+    deleted = flagged is not None and flagged.presence is Presence.DELETED
+    unedited = target is not None and target.modified == link.half(delete.side).modified
+    if not deleted or not unedited:
+        with ledger.store.transaction() as tx:
+            ledger.save(tx, [fresh])
+            tx.append([ledger.entry("dropped", fresh, delete.side, reason="changed_meanwhile")])
+        ledger.counts["dropped"] += 1
+        return
+    ledger.guard()
+    with ledger.store.transaction() as tx:
+        tx.append([ledger.entry("intent", fresh, delete.side, reason="deleted")])
+    try:
+        answers = await ledger.writers[delete.side].delete([link.half(delete.side).id])
+    except (NotApplied, Unclear) as error:
+        raise SideDown(delete.side, str(error), retry_after=error.retry_after) from error
+    if isinstance(answers[0], Accepted) or answers[0].gone:
+        apply_unlinks(
+            ledger,
+            [
+                Unlink(
+                    crm_id=delete.crm_id,
+                    work_id=delete.work_id,
+                    title=delete.title,
+                    side=delete.side.other,
+                    reason="propagated",
+                )
+            ],
+        )
+        ledger.counts[f"deleted_{delete.side}"] += 1
+    else:
+        with ledger.store.transaction() as tx:
+            tx.append([ledger.entry("refused", fresh, delete.side, reason=answers[0].code)])
+            tx.raise_attention(
+                [
+                    Attention(
+                        side=delete.side,
+                        id=link.half(delete.side).id,
+                        code=answers[0].code,
+                        message=f"{delete.side} refused to delete the record: {answers[0].words}",
+                        words=answers[0].words,
+                        title=delete.title,
+                        since=ledger.now,
+                    )
+                ]
+            )

@@ -1,0 +1,32 @@
+"""One connection as the cycle sees it: its rules, its two sides, the places of Work, and a clock. Wired by `app`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from reconciler.core.model import Side
+from reconciler.core.policy import Policy
+from reconciler.ports import Catalogue, Clock, SideReader, SideWriter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """Everything that a dry run needs; nothing in here can write to either system."""
+
+    name: str
+    policy: Policy
+    readers: Mapping[Side, SideReader]
+    catalogue: Catalogue
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writers:
+    """The two sides with their mutating verbs; only a real cycle is given these."""
+
+    crm: SideWriter
+    work: SideWriter
+
+    def __getitem__(self, side: Side) -> SideWriter:
+        return self.crm if side is Side.CRM else self.work

@@ -1,0 +1,128 @@
+"""Which records belong together: new pairs out of our own creates, and out of the markers that records carry.
+
+A marker links only records that nothing else has linked: copies of marked records are common, and never trusted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from reconciler.core import observe
+from reconciler.core.lenses import Lenses, Unmapped, put
+from reconciler.core.model import (
+    Aside,
+    Claim,
+    Difference,
+    Field,
+    Half,
+    Intent,
+    Link,
+    Presence,
+    Record,
+    Side,
+    Value,
+    Values,
+)
+from reconciler.core.observe import Landed, judge
+from reconciler.core.policy import Policy
+from reconciler.core.seed import Seeded, person_givers, seed
+
+FAR_FUTURE = datetime.max.replace(tzinfo=UTC)
+
+
+def newborn(
+    task: Record,
+    item: Record,
+    *,
+    sent: Values,
+    source: Values,
+    omitted: Mapping[Field, Aside],
+    by_us: Callable[[Field], bool | None],
+    lenses: Lenses,
+    now: datetime,
+) -> Link:
+    """The pair after our create: the CRM base is what the create was planned from, the Work base what was read back.
+
+    Where a person has edited the new item already, its base is what we sent, so that the edit shows as one. A field
+    that was left out gets bases that keep it flowing from the CRM once it can.
+    """
+    crm_base: dict[Field, Value] = {}
+    work_base: dict[Field, Value] = {}
+    differences: dict[Field, Difference] = {}
+    for name, lens in lenses.items():
+        if name not in item.values or name not in source:
+            continue
+        read = item.values[name]
+        crm_base[name], work_base[name] = source[name], read
+        if name in sent:
+            # Nothing was there before, so "unconfirmed" cannot be: what we sent stands in for the before-image.
+            landed = judge(
+                lens, name, Side.WORK, sent=sent[name], before=sent[name], read=read, by_us=by_us(name)
+            )
+            if landed is Landed.USER_EDIT:
+                work_base[name] = sent[name]
+            elif landed is not Landed.CONFIRMED:
+                differences[name] = Difference(reason="server_answer", since=now)
+        elif name in omitted:
+            back = put(lens, Side.CRM, read, None)
+            crm_base[name] = None if isinstance(back, Unmapped) else back
+        elif not lens.agree(source[name], read):
+            differences[name] = Difference(reason="server_answer", since=now)
+    crm, work = observe.first_sight(task), observe.first_sight(item)
+    return Link(
+        crm=replace(crm, base=crm_base),
+        work=replace(work, base=work_base, own_stamp=item.modified if by_us(Field.TITLE) is not False else None),
+        aside=omitted,
+        differences=differences,
+        dirty_since=now,
+    )
+
+
+def adopt_intent(intent: Intent, task: Record, item: Record, policy: Policy, ours: str | None, now: datetime) -> Link:
+    """The pair for an item that our unclear create made.
+
+    Untouched since (modified = created, by us), every difference is the server's answer. Otherwise only start and due
+    may be, and the rest are edits of a person.
+    """
+    mine = ours is not None and item.author == ours
+    untouched = mine and item.modified == item.created
+
+    def by_us(name: Field) -> bool | None:
+        return untouched or (mine and name in (Field.START, Field.DUE))
+
+    return newborn(
+        task, item, sent=intent.values, source=intent.source, omitted={}, by_us=by_us, lenses=policy.lenses, now=now
+    )
+
+
+def adopt_marker(
+    task: Record, item: Record, policy: Policy, authors: Mapping[Side, str | None], now: datetime
+) -> Seeded:
+    """The pair for two records that name each other although this state never linked them: nothing is overwritten
+    unless exactly one side was last modified by a person."""
+    crm, work = observe.first_sight(task), observe.first_sight(item)
+    giver = person_givers(crm, work, authors)
+    link = Link(crm=crm, work=work, dirty_since=now)
+    return seed(link, policy.lenses, dict.fromkeys(policy.lenses, giver), now)
+
+
+def points_back(task: Record, item_id: str) -> bool:
+    """Whether a CRM task names this item, or names none."""
+    return task.marker is None or task.marker == item_id
+
+
+def earliest(claims: Iterable[Claim]) -> Claim | None:
+    """Of several living items with one marker, the one that was created first stays."""
+    living = [claim for claim in claims if not claim.deleted]
+    return min(living, key=lambda claim: (claim.created or FAR_FUTURE, len(claim.work_id), claim.work_id), default=None)
+
+
+def absent(half: Half, now: datetime, confirm: bool) -> Half:
+    """The half after a complete answer by id that did not hold the record. `confirm`: this is the second sighting."""
+    if half.presence is Presence.MISSING and confirm:
+        return replace(half, presence=Presence.GONE)
+    if half.presence in (Presence.MISSING, Presence.GONE):
+        return half
+    return replace(half, presence=Presence.MISSING, missing_since=now)

@@ -1,0 +1,538 @@
+"""From pairs and candidates to a plan: what would be written, why, and what waits.
+
+`plan` is the one planner: the dry run prints its result, a real cycle applies it. It moves the bases of every change
+that needs no write, so that an old change inside a status class never undoes a later completion.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Final, TypeVar
+
+from reconciler.core.lenses import Lens, Unmapped, empty, put
+from reconciler.core.merge import Accepted, Conflict, Flow, Settled, Triple, merge
+from reconciler.core.model import (
+    Aside,
+    Attention,
+    Candidate,
+    Code,
+    Difference,
+    Direction,
+    Field,
+    Half,
+    Link,
+    Presence,
+    Record,
+    Side,
+    Value,
+    Values,
+)
+from reconciler.core.observe import with_half
+from reconciler.core.policy import Policy
+from reconciler.core.resolve import Clocks, Decision, resolve
+from reconciler.core.route import Places, Unusable
+
+T = TypeVar("T")
+
+SETTLE_AT_MOST: Final = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldChange:
+    """One field to be written: `before` and `after` on the target, `source` the giving side's value behind it."""
+
+    field: Field
+    before: Value
+    after: Value
+    source: Value
+    reason: str
+    rule: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Update:
+    """Changed fields of one record of a pair, on `side`."""
+
+    side: Side
+    crm_id: str
+    work_id: str
+    title: str
+    changes: tuple[FieldChange, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Create:
+    """A new work item for a CRM task. `omitted` are fields known to be refused there; they wait on the new link."""
+
+    crm_id: str
+    title: str
+    candidate: Candidate
+    project: str
+    group: str
+    values: Values
+    source: Values
+    omitted: Mapping[Field, Aside]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unlink:
+    """Forget a pair because a record is deleted or gone; what is left stays as it is."""
+
+    crm_id: str
+    work_id: str
+    title: str
+    side: Side
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delete:
+    """Propagate a deletion that the other server flagged; only if the config says so."""
+
+    side: Side
+    crm_id: str
+    work_id: str
+    title: str
+
+
+Operation = Create | Update | Unlink | Delete
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConflictLine:
+    """A conflict, all that was known about it, and the decision."""
+
+    crm_id: str
+    work_id: str
+    field: Field
+    base: Value
+    crm: Value
+    work: Value
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """When a plan is made: our time, and each server's clock against it."""
+
+    now: datetime
+    clocks: Clocks
+
+    def server(self, side: Side) -> datetime:
+        offset = self.clocks.crm if side is Side.CRM else self.clocks.work
+        return self.now + (offset.value or timedelta(0))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """What there is to plan: pairs with news or waiting work, tasks to be created with their present rows."""
+
+    links: Sequence[Link] = ()
+    candidates: Sequence[tuple[Candidate, Record]] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """`links` are the pairs after everything that needs no write; `refused` the candidates that wait for a person."""
+
+    operations: tuple[Operation, ...] = ()
+    conflicts: tuple[ConflictLine, ...] = ()
+    links: Mapping[str, Link] = field(default_factory=dict)
+    refused: tuple[Candidate, ...] = ()
+    raised: tuple[Attention, ...] = ()
+    cleared: tuple[Attention, ...] = ()
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over the operations alone: the same input gives the same one, whatever the time and the order read."""
+        return "sha256:" + hashlib.sha256(canonical(self.operations).encode()).hexdigest()
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A plan while it is being made."""
+
+    operations: list[Operation] = field(default_factory=list)
+    conflicts: list[ConflictLine] = field(default_factory=list)
+    links: dict[str, Link] = field(default_factory=dict)
+    refused: list[Candidate] = field(default_factory=list)
+    raised: list[Attention] = field(default_factory=list)
+    cleared: list[Attention] = field(default_factory=list)
+
+
+def plan(work: Workload, policy: Policy, moment: Moment, places: Places) -> Plan:
+    """Plan everything in `work`. `places` holds what `needs` asked for; the order of the result is that of the ids."""
+    draft = _Draft()
+    for link in sorted(work.links, key=lambda link: _order(link.crm.id)):
+        _plan_pair(link, policy, moment, places, draft)
+    for candidate, task in sorted(work.candidates, key=lambda pair: _order(pair[0].crm_id)):
+        _plan_create(candidate, task, policy, moment, places, draft)
+    return Plan(
+        operations=tuple(draft.operations),
+        conflicts=tuple(draft.conflicts),
+        links=draft.links,
+        refused=tuple(draft.refused),
+        raised=tuple(draft.raised),
+        cleared=tuple(draft.cleared),
+    )
+
+
+def canonical(operations: Iterable[Operation]) -> str:
+    """The canonical JSON of operations, the same for the same operations in any order."""
+    return json.dumps(
+        sorted((_plain(operation) for operation in operations), key=lambda row: json.dumps(row, sort_keys=True)),
+        sort_keys=True,
+        ensure_ascii=False,
+        separators=(",", ":"),
+    )
+
+
+def kind(operation: Operation) -> str:
+    """The word for an operation in reports and plan files."""
+    return type(operation).__name__.lower()
+
+
+def _plain(operation: Operation) -> dict[str, object]:
+    row: dict[str, object] = {"kind": kind(operation), "crm_id": operation.crm_id}
+    match operation:
+        case Create():
+            row |= {"project": operation.project, "group": operation.group, "values": dict(operation.values)}
+        case Update():
+            row |= {"side": operation.side, "work_id": operation.work_id}
+            row["fields"] = [[c.field, c.before, c.after, c.source] for c in operation.changes]
+        case Unlink() | Delete():
+            row |= {"side": operation.side, "work_id": operation.work_id}
+    return row
+
+
+def _order(identifier: str) -> tuple[int, str]:
+    return len(identifier), identifier
+
+
+# --- pairs ------------------------------------------------------------------------------------------------------------
+
+
+def triple(link: Link, name: Field) -> Triple | None:
+    """The field seen from both sides with both bases; None while a side has never shown it."""
+    crm, work = link.crm, link.work
+    if name not in crm.seen or name not in work.seen:
+        return None
+    return Triple(
+        crm_base=crm.base.get(name),
+        crm=crm.seen[name],
+        work_base=work.base.get(name),
+        work=work.seen[name],
+        based=name in crm.base and name in work.base,
+    )
+
+
+def _plan_pair(link: Link, policy: Policy, moment: Moment, places: Places, draft: _Draft) -> None:
+    lost = next((side for side in Side if link.half(side).presence in (Presence.DELETED, Presence.GONE)), None)
+    if lost is not None:
+        _plan_loss(link, lost, policy, moment, draft)
+        return
+    changes: dict[Side, list[FieldChange]] = {Side.CRM: [], Side.WORK: []}
+    conflicts: list[ConflictLine] = []
+    waiting = False
+    for name, lens in policy.lenses.items():
+        seen = triple(link, name)
+        if seen is None:
+            continue
+        verdict = merge(lens, policy.directions[name], seen)
+        match verdict:
+            case Settled():
+                link = _released(_rebased(link, name, seen), name, draft)
+                link = replace(link, differences=_without(link.differences, name))
+                continue
+            case Accepted(reason):
+                known = link.differences.get(name)
+                difference = known or Difference(reason=reason, since=moment.now)
+                link = _released(_rebased(link, name, seen), name, draft)
+                link = replace(link, differences={**link.differences, name: difference})
+                continue
+            case Flow(giver):
+                reason = f"changed_on_{giver}"
+            case Conflict():
+                decision = resolve(link.crm.stamps.get(name), link.work.stamps.get(name), moment.clocks)
+                conflicts.append(_conflict_line(link, name, seen, decision))
+                giver, reason = decision.winner, "conflict"
+        if any(want.field is name and want.hold > moment.now for want in link.wanted):
+            waiting = True
+            continue
+        change = _change(link, name, lens, giver, seen, reason, policy, moment, places)
+        match change:
+            case FieldChange():
+                changes[giver.other].append(change)
+            case Aside():
+                link = replace(link, aside={**link.aside, name: change})
+                draft.raised.append(aside_entry(link, name, change))
+            case None:
+                waiting = waiting or _waits_for_time(link.aside.get(name), moment)
+    frozen = any(link.half(side).presence is Presence.ARCHIVED for side in Side)
+    missing = any(link.half(side).presence is Presence.MISSING for side in Side)
+    due = any(changes.values())
+    if due and (frozen or missing or not _quiet(link, policy, moment)):
+        changes, conflicts, waiting = {}, [], not frozen
+    draft.conflicts += [line for line in conflicts if any(_concerns(change, line) for change in _all(changes))]
+    for side, listed in changes.items():
+        if listed:
+            draft.operations.append(
+                Update(side=side, crm_id=link.crm.id, work_id=link.work.id, title=link.title, changes=tuple(listed))
+            )
+    if not (due or waiting or link.aside):
+        link = _agreeing(link)
+    dirty = (due and not frozen) or waiting or missing or unmarked(link, policy) != ()
+    since = (link.dirty_since or moment.now) if dirty else None
+    draft.links[link.crm.id] = replace(link, dirty_since=since)
+
+
+def unmarked(link: Link, policy: Policy) -> tuple[Side, ...]:
+    """The sides on which the record does not carry the counterpart's id although it should."""
+    return tuple(side for side in Side if side in policy.marks and link.half(side).marker != link.half(side.other).id)
+
+
+def _all(changes: Mapping[Side, list[FieldChange]]) -> list[FieldChange]:
+    return [change for listed in changes.values() for change in listed]
+
+
+def _concerns(change: FieldChange, line: ConflictLine) -> bool:
+    return change.field is line.field
+
+
+def _change(
+    link: Link,
+    name: Field,
+    lens: Lens,
+    giver: Side,
+    seen: Triple,
+    reason: str,
+    policy: Policy,
+    moment: Moment,
+    places: Places,
+) -> FieldChange | Aside | None:
+    """The change that brings the giver's value over; an aside if it is known to be refused; None while one blocks."""
+    target, source = giver.other, seen.now(giver)
+    known = link.aside.get(name)
+    if known is not None and known.side is target and _blocks(known, lens, source, policy, moment):
+        return None
+    after = put(lens, target, source, seen.now(target))
+    fault = after if isinstance(after, Unmapped) else refusal(name, target, after, link.work.project, policy, places)
+    if fault is not None:
+        return Aside(
+            side=target, code=fault.code, words=fault.words, value=source, since=moment.now, config=policy.config
+        )
+    assert not isinstance(after, Unmapped)
+    rule = f"{name}.to_{target}"
+    return FieldChange(field=name, before=seen.now(target), after=after, source=source, reason=reason, rule=rule)
+
+
+def refusal(
+    name: Field, target: Side, value: Value, project: str | None, policy: Policy, places: Places
+) -> Unmapped | None:
+    """What the target is known to refuse before it is asked: a text over its limit, a doer who is no member."""
+    limit = policy.lengths[target].get(name)
+    if limit is not None and isinstance(value, str) and len(value) > limit:
+        return Unmapped(Code.FIELD_TOO_LONG, f"{len(value)} characters; at most {limit} are accepted there")
+    if name is Field.OWNER and target is Side.WORK and isinstance(value, tuple) and value and project is not None:
+        members = places.members.get(project)
+        if members is not None and value[0] not in members:
+            return Unmapped(Code.PERSON_UNKNOWN, f"{value[0]} is no member of project {project}")
+    return None
+
+
+def _blocks(aside: Aside, lens: Lens, source: Value, policy: Policy, moment: Moment) -> bool:
+    if aside.config != policy.config or not lens.same(aside.side.other, aside.value, source):
+        return False
+    return aside.until is None or moment.now < aside.until
+
+
+def _waits_for_time(aside: Aside | None, moment: Moment) -> bool:
+    return aside is not None and aside.until is not None
+
+
+def _quiet(link: Link, policy: Policy, moment: Moment) -> bool:
+    """Whether the pair may be acted on: no back-off runs, and both records have been quiet for the settle time.
+
+    Settling delays a pair at most a minute after it first became dirty; a future stamp or our own counts as quiet.
+    """
+    if link.not_before is not None and moment.now < link.not_before:
+        return False
+    if link.dirty_since is not None and moment.now - link.dirty_since >= SETTLE_AT_MOST:
+        return True
+    return all(_settled(link.half(side), moment.server(side), policy.settle) for side in Side)
+
+
+def _settled(half: Half, server_now: datetime, settle: timedelta) -> bool:
+    stamp = half.modified
+    return stamp is None or stamp == half.own_stamp or stamp > server_now or server_now - stamp >= settle
+
+
+def _rebased(link: Link, name: Field, seen: Triple) -> Link:
+    for side in Side:
+        half = link.half(side)
+        if half.base.get(name) != seen.now(side) or name not in half.base:
+            link = with_half(link, side, replace(half, base={**half.base, name: seen.now(side)}))
+    return link
+
+
+def _released(link: Link, name: Field, draft: _Draft) -> Link:
+    aside = link.aside.get(name)
+    if aside is None:
+        return link
+    draft.cleared.append(aside_entry(link, name, aside))
+    return replace(link, aside=_without(link.aside, name))
+
+
+def _agreeing(link: Link) -> Link:
+    for side in Side:
+        half = link.half(side)
+        if half.agreed != half.modified:
+            link = with_half(link, side, replace(half, agreed=half.modified))
+    return replace(link, tries=0, drops=0, not_before=None)
+
+
+def _without(mapping: Mapping[Field, T], key: Field) -> Mapping[Field, T]:
+    return {other: value for other, value in mapping.items() if other != key}
+
+
+def aside_entry(link: Link, name: Field, aside: Aside) -> Attention:
+    """The attention entry of a field that is set aside; it names the record whose value should change."""
+    giver = aside.side.other
+    return Attention(
+        side=giver,
+        id=link.half(giver).id,
+        code=aside.code,
+        field=name,
+        message=f"{name} was not written to {aside.side} {link.half(aside.side).id}: {aside.words}",
+        words=aside.words,
+        title=link.title,
+        since=aside.since,
+        content=json.dumps([name, aside.value], ensure_ascii=False),
+    )
+
+
+def _conflict_line(link: Link, name: Field, seen: Triple, decision: Decision) -> ConflictLine:
+    return ConflictLine(
+        crm_id=link.crm.id,
+        work_id=link.work.id,
+        field=name,
+        base=seen.base(decision.winner.other),
+        crm=seen.crm,
+        work=seen.work,
+        decision=decision,
+    )
+
+
+def _plan_loss(link: Link, lost: Side, policy: Policy, moment: Moment, draft: _Draft) -> None:
+    """A record is deleted (flagged) or gone (absent twice). An edit of the other record beats the deletion."""
+    other = link.half(lost.other)
+    flagged = link.half(lost).presence is Presence.DELETED
+    both = other.presence in (Presence.DELETED, Presence.GONE)
+    edited = (
+        not both
+        and other.modified is not None
+        and other.modified != other.own_stamp
+        and (other.agreed is None or other.modified > other.agreed)
+    )
+    ids = {"crm_id": link.crm.id, "work_id": link.work.id, "title": link.title}
+    if policy.propagate_deletes and flagged and not both and not edited:
+        draft.operations.append(Delete(side=lost.other, **ids))
+    else:
+        reason = "deleted_elsewhere" if edited else "deleted" if flagged else "absent"
+        draft.operations.append(Unlink(side=lost, reason=reason, **ids))
+    draft.links[link.crm.id] = replace(link, dirty_since=link.dirty_since or moment.now)
+
+
+# --- creates ----------------------------------------------------------------------------------------------------------
+
+
+def _plan_create(
+    candidate: Candidate, task: Record, policy: Policy, moment: Moment, places: Places, draft: _Draft
+) -> None:
+    place = places.resolve(candidate.target)
+    if isinstance(place, Unusable):
+        refused = replace(candidate, refused=place.code, words=place.message, config=policy.config)
+        draft.refused.append(refused)
+        draft.raised.append(candidate_entry(refused, moment.now))
+        return
+    project, group = place
+    values, source, omitted = payload(task, project.id, policy, moment, places)
+    draft.operations.append(
+        Create(
+            crm_id=candidate.crm_id,
+            title=candidate.title,
+            candidate=candidate,
+            project=project.id,
+            group=group.id,
+            values=values,
+            source=source,
+            omitted=omitted,
+        )
+    )
+
+
+def payload(
+    task: Record, project: str, policy: Policy, moment: Moment, places: Places
+) -> tuple[Values, Values, Mapping[Field, Aside]]:
+    """What a new work item gets from a CRM task: values to send, the CRM values behind them, fields left out."""
+    values: dict[Field, Value] = {}
+    omitted: dict[Field, Aside] = {}
+    for name, lens in policy.lenses.items():
+        source = task.values.get(name)
+        if policy.directions[name] is Direction.OFF or empty(source) or not lens.is_value(Side.CRM, source, None):
+            continue
+        value = put(lens, Side.WORK, source, None)
+        fault = value if isinstance(value, Unmapped) else refusal(name, Side.WORK, value, project, policy, places)
+        if fault is not None:
+            omitted[name] = Aside(
+                side=Side.WORK, code=fault.code, words=fault.words, value=source, since=moment.now, config=policy.config
+            )
+        elif not isinstance(value, Unmapped):
+            values[name] = value
+    return values, dict(task.values), omitted
+
+
+def candidate_entry(candidate: Candidate, now: datetime) -> Attention:
+    """The attention entry of a task that gets no work item."""
+    assert candidate.refused is not None
+    return Attention(
+        side=Side.CRM,
+        id=candidate.crm_id,
+        code=candidate.refused,
+        message=candidate.words,
+        title=candidate.title,
+        since=now,
+        content=json.dumps([candidate.target.project, candidate.target.group, candidate.words], ensure_ascii=False),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """What a plan must know of AMIS Work's places: targets to resolve, projects whose members matter."""
+
+    targets: frozenset[tuple[str, str]] = frozenset()
+    projects: frozenset[str] = frozenset()
+
+
+def needs(work: Workload, policy: Policy, moment: Moment) -> Needs:
+    """Which places must be read before planning; usually none."""
+    draft = _Draft()
+    blank = Places(groups={}, members={})
+    for link in work.links:
+        _plan_pair(link, policy, moment, blank, draft)
+    by_id = {link.crm.id: link for link in work.links}
+    projects = {
+        project
+        for operation in draft.operations
+        if isinstance(operation, Update) and operation.side is Side.WORK
+        for change in operation.changes
+        if change.field is Field.OWNER and change.after
+        for project in [by_id[operation.crm_id].work.project]
+        if project
+    }
+    targets = frozenset((c.target.project, c.target.group) for c, _ in work.candidates)
+    return Needs(targets=targets, projects=frozenset(projects))

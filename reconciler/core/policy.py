@@ -1,0 +1,49 @@
+"""What the config decides, as the pure stages need it: one frozen value, built once by the composition root."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from reconciler.core.lenses import Lenses, OwnerLens
+from reconciler.core.model import Direction, Field, Side
+from reconciler.core.route import Route
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The safety limits of one cycle; percentages are of the open pairs, counts are operations."""
+
+    max_update_percent: float
+    min_updates: int
+    max_updates: int
+    max_delete_percent: float
+    min_deletes: int
+    max_deletes: int
+    max_creates: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """`config` is the settings' fingerprint: a refused value is tried again when it changes.
+
+    `lengths` are the known limits of each side in characters; `marks` the sides on which a marker is written.
+    """
+
+    lenses: Lenses
+    people: OwnerLens
+    directions: Mapping[Field, Direction]
+    tolerance: timedelta
+    tie: Side
+    overlap: timedelta
+    settle: timedelta
+    resolve_after: timedelta
+    confirm_after: timedelta
+    retry_for: timedelta
+    routes: tuple[Route, ...]
+    propagate_deletes: bool
+    limits: Limits
+    lengths: Mapping[Side, Mapping[Field, int]]
+    marks: frozenset[Side]
+    config: str

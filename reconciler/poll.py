@@ -1,0 +1,287 @@
+"""Poll: read what changed on both sides since their watermarks, and what is known to need another look.
+
+Takes the state and the two readers, gives `News`: an overlay over the state that a real cycle records in one
+transaction with the watermarks, and that a dry run throws away. Nothing is written here, to anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from reconciler.connection import Connection
+from reconciler.core.model import (
+    Attention,
+    Claim,
+    Code,
+    Entry,
+    Half,
+    Link,
+    Presence,
+    Reading,
+    Record,
+    Sending,
+    Side,
+    Tombstone,
+    Wanted,
+)
+from reconciler.core.observe import absorb_late, observe, our_author, with_half
+from reconciler.core.pair import absent
+from reconciler.core.policy import Policy
+from reconciler.core.route import target_of
+from reconciler.core.watermark import bound
+from reconciler.errors import SideClosed, SideDown, SideError
+from reconciler.ports import StateReader
+
+LATE_WRITE = timedelta(seconds=120)
+"""How long a field waits at most after a write of ours whose effect is unknown."""
+
+
+@dataclass(slots=True)
+class News:
+    """What one cycle has learned so far. `links` are keyed by CRM id and shadow the state's.
+
+    `tasks` are unlinked CRM rows that ask for a work item (`declined`: that do not, or no longer), `items` unlinked Work rows that carry a marker, `buried`
+    the tombstones met on the way. `suspects` are ids whose listed row looks older than what was seen before.
+    """
+
+    now: datetime
+    readings: dict[Side, Reading] = field(default_factory=dict)
+    suspects: dict[Side, set[str]] = field(default_factory=lambda: {side: set() for side in Side})
+    down: dict[Side, SideError] = field(default_factory=dict)
+    links: dict[str, Link] = field(default_factory=dict)
+    tasks: dict[str, Record] = field(default_factory=dict)
+    declined: set[str] = field(default_factory=set)
+    items: dict[str, Record] = field(default_factory=dict)
+    buried: dict[str, Tombstone] = field(default_factory=dict)
+    resolved: list[Sending] = field(default_factory=list)
+    raised: list[Attention] = field(default_factory=list)
+    cleared: list[Attention] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+
+    def learn(self, link: Link) -> None:
+        """Shadow a link of the state by its newer form."""
+        self.links[link.crm.id] = link
+
+    def current(self, link: Link) -> Link:
+        return self.links.get(link.crm.id, link)
+
+    @property
+    def complete(self) -> bool:
+        return len(self.readings) == len(Side) and all(reading.complete for reading in self.readings.values())
+
+
+def watermark(state: StateReader, side: Side) -> datetime | None:
+    """How far a side has been read, in its server's time; None before the first complete reading."""
+    stored = state.fact(f"watermark.{side}")
+    return None if stored is None else datetime.fromisoformat(stored)
+
+
+def authors(state: StateReader) -> dict[Side, str | None]:
+    """The author that API writes leave on each side, as far as it is known."""
+    return {side: our_author(state.fact(f"authors.{side}")) for side in Side}
+
+
+def connected_at(state: StateReader) -> datetime | None:
+    """CRM server time when the first cycle with two complete readings began to read."""
+    stored = state.fact("connected_at")
+    return None if stored is None else datetime.fromisoformat(stored)
+
+
+async def poll(
+    connection: Connection, state: StateReader, *, sides: Collection[Side] = tuple(Side), barred: Mapping[Side, SideError]
+) -> News:
+    """Read `sides`, both at once; a side in `barred` is left alone. A side that fails is in `News.down`."""
+    news = News(now=connection.clock.now(), down=dict(barred))
+    await asyncio.gather(*(_read(connection, state, side, news) for side in sides if side not in barred))
+    await _look_again(connection, state, news)
+    for link in [*news.links.values(), *(news.current(link) for link in state.dirty_links())]:
+        settled = absorb_late(link, connection.policy.lenses)
+        open_wants = tuple(want for want in settled.wanted if want.expires > news.now or want.side in news.down)
+        if settled is not link or open_wants != link.wanted:
+            news.learn(replace(settled, wanted=open_wants))
+    return news
+
+
+async def _read(connection: Connection, state: StateReader, side: Side, news: News) -> None:
+    floors = [intent.floor - connection.policy.overlap for intent in state.intents()] if side is Side.WORK else []
+    since = bound(watermark(state, side), connection.policy.overlap, *floors)
+    if side is Side.WORK and not state.fact("listed"):
+        since = None
+    page = _Page(connection.policy, state, side, news)
+    try:
+        reading = await connection.readers[side].changes(since, page.visit)
+    except (SideDown, SideClosed) as error:
+        news.down[side] = error
+        return
+    news.readings[side] = reading
+    unproven = Attention(
+        side=side,
+        id="",
+        code=Code.READ_UNPROVEN,
+        message=f"the listing of {side} could not be proven complete: {reading.note}",
+        since=connection.clock.now(),
+    )
+    (news.cleared if reading.complete else news.raised).append(unproven)
+
+
+@dataclass(slots=True)
+class _Page:
+    """Takes each page as it arrives and keeps only the rows that matter, so memory stays bounded by the news."""
+
+    policy: Policy
+    state: StateReader
+    side: Side
+    news: News
+    ours: str | None = None
+    since: datetime | None = None
+
+    def __post_init__(self) -> None:
+        self.ours = authors(self.state)[self.side]
+        self.since = connected_at(self.state)
+
+    def visit(self, rows: Sequence[Record]) -> None:
+        fresh = {row.id: row for row in rows}
+        links = self.state.links_by(self.side, fresh.keys())
+        strangers = [row for row in fresh.values() if row.id not in links]
+        for identifier, link in links.items():
+            row, half = fresh[identifier], self.news.current(link).half(self.side)
+            if row.modified is not None and half.modified is not None and row.modified < half.modified:
+                self.news.suspects[self.side].add(identifier)
+            else:
+                look(link, row, self.news, self.policy, self.ours)
+        self._bury(strangers)
+        for row in strangers:
+            self._meet(row)
+
+    def _meet(self, row: Record) -> None:
+        """Keep an unlinked row if it asks for a counterpart, or carries the marker of one."""
+        if self.side is Side.WORK:
+            if row.marker is not None:
+                self.news.items[row.id] = row
+            return
+        wanted = target_of(row, self.policy.routes, self.since, self.policy.people)
+        if wanted is not None:
+            self.news.tasks[row.id] = row
+            self.news.declined.discard(row.id)
+        else:
+            self.news.tasks.pop(row.id, None)
+            self.news.declined.add(row.id)
+
+    def _bury(self, rows: Sequence[Record]) -> None:
+        ids = [row.id for row in rows]
+        names = {"crm_ids": ids} if self.side is Side.CRM else {"work_ids": ids}
+        for tombstone in self.state.tombstones(**names) if ids else ():
+            self.news.buried[tombstone.crm_id] = tombstone
+
+
+def look(link: Link, row: Record, news: News, policy: Policy, ours: str | None) -> Link:
+    """Observe a row of a linked record; the news keep the link if that told anything."""
+    link = news.current(link)
+    half = link.half(row.side)
+    newer = observe(half, row, policy.lenses, ours)
+    if newer == half:
+        return link
+    link = with_half(link, row.side, newer)
+    news.learn(link)
+    _notice(link, half, newer, row, news)
+    return link
+
+
+def _notice(link: Link, before: Half, after: Half, row: Record, news: News) -> None:
+    if row.side is not Side.CRM or not (after.project and after.group):
+        return
+    if (before.project, before.group) == (after.project, after.group):
+        return
+    if (after.project, after.group) == (link.work.project, link.work.group):
+        return
+    news.raised.append(
+        Attention(
+            side=Side.CRM,
+            id=link.crm.id,
+            code=Code.TARGET_CHANGED,
+            message=(
+                f"the target fields now say «{after.project}» / «{after.group}», but work item {link.work.id} exists"
+                " already and is not moved; move it in AMIS Công việc, or unlink the task and link it again"
+            ),
+            title=link.title,
+            since=news.now,
+            content=f"{after.project}|{after.group}",
+        )
+    )
+
+
+async def _look_again(connection: Connection, state: StateReader, news: News) -> None:
+    """Read by id what an interrupted write was to change, and what was missing when last asked for."""
+    policy = connection.policy
+    wanted = {side: set(ids) for side, ids in news.suspects.items()}
+    dirty = {link.key: news.current(link) for link in state.dirty_links()}
+    for sending in state.sendings():
+        link = dirty.get(sending.link)
+        news.resolved.append(sending)
+        if link is not None:
+            link = interrupted(link, sending, policy)
+            dirty[sending.link] = link
+            news.learn(link)
+            wanted[sending.side].add(link.half(sending.side).id)
+    for link in dirty.values():
+        for side in Side:
+            half = link.half(side)
+            confirmable = half.missing_since is not None and news.now >= half.missing_since + policy.confirm_after
+            if half.presence is Presence.MISSING and confirmable:
+                wanted[side].add(half.id)
+    for side, ids in wanted.items():
+        if ids and side not in news.down:
+            await reread(connection, state, side, ids, news, confirm=True)
+
+
+def interrupted(link: Link, sending: Sending, policy: Policy) -> Link:
+    """The link after a write whose outcome is unknown: what it was to bring is remembered until it must have shown."""
+    wants = tuple(
+        Wanted(
+            field=name,
+            side=sending.side,
+            value=value,
+            source=sending.source.get(name),
+            sent=sending.sent,
+            hold=sending.sent + min(LATE_WRITE, policy.resolve_after),
+            expires=sending.sent + policy.resolve_after,
+        )
+        for name, value in sending.values.items()
+    )
+    return replace(link, wanted=(*link.wanted, *wants), dirty_since=link.dirty_since or sending.sent)
+
+
+async def reread(
+    connection: Connection, state: StateReader, side: Side, ids: Collection[str], news: News, *, confirm: bool
+) -> dict[str, Record]:
+    """Read linked records by id and observe the answers; an id that is missing from the answer is a sighting too.
+
+    A side that fails goes to `News.down`, and nothing is concluded.
+    """
+    try:
+        rows = await connection.readers[side].by_id(sorted(ids))
+    except (SideDown, SideClosed) as error:
+        news.down[side] = error
+        return {}
+    links = state.links_by(side, ids)
+    ours = authors(state)[side]
+    for identifier in ids:
+        link = news.current(links[identifier]) if identifier in links else None
+        if link is None:
+            continue
+        row = rows.get(identifier)
+        if row is not None:
+            look(link, row, news, connection.policy, ours)
+        else:
+            gone = absent(link.half(side), news.now, confirm)
+            news.learn(replace(with_half(link, side, gone), dirty_since=link.dirty_since or news.now))
+    return rows
+
+
+def claim_of(row: Record) -> Claim:
+    """What an unlinked Work row with a marker claims."""
+    assert row.marker is not None
+    return Claim(work_id=row.id, crm_id=row.marker, created=row.created, deleted=row.presence is Presence.DELETED)
