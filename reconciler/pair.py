@@ -6,7 +6,7 @@ candidates), reads single records by id where needed, and gives the workload for
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -16,10 +16,8 @@ from reconciler.core.model import (
     Candidate,
     Claim,
     Code,
-    Difference,
     Entry,
     Field,
-    Half,
     Intent,
     Link,
     Presence,
@@ -52,14 +50,36 @@ class Pairing:
     work: Workload = field(default_factory=Workload)
 
 
-async def pair(connection: Connection, state: StateReader, news: News) -> Pairing:
-    """Match what is unlinked, then gather everything that the planner has to look at."""
-    stage = _Stage(connection, state, news)
+async def pair(
+    connection: Connection,
+    state: StateReader,
+    news: News,
+    requested: Candidate | None = None,
+    *,
+    rebuilding: bool = False,
+) -> Pairing:
+    """Match what is unlinked, then gather everything that the planner has to look at.
+
+    With `requested` (a task that a person named) the workload is that task alone. Raises `Halted` where a new state
+    meets our markers, unless the person is `rebuilding` it from just those.
+    """
+    stage = _Stage(connection, state, news, requested, rebuilding)
+    known = {claim.work_id: claim for claim in state.claims()} if news.items else {}
     for row in news.items.values():
-        stage.result.claims[row.id] = claim_of(row)
+        claim = claim_of(row)
+        before = known.get(row.id)
+        reported = before is not None and before.reported and replace(before, reported=False) == claim
+        stage.result.claims[row.id] = replace(claim, reported=reported)
     await stage.settle_intents()
     await stage.lift_tombstones()
     await stage.match_markers()
+    if requested is not None:
+        await stage.adopt_requested(requested)
+        ready = await stage.gather_candidates()
+        mine = [news.links[requested.crm_id]] if requested.crm_id in stage.result.adopted else []
+        ready = [(candidate, row) for candidate, row in ready if candidate.crm_id == requested.crm_id]
+        stage.result.work = Workload(links=tuple(mine), candidates=tuple(ready))
+        return stage.result
     candidates = await stage.gather_candidates()
     links = {link.crm.id: news.current(link) for link in state.dirty_links()} | news.links
     stage.result.work = Workload(links=tuple(links.values()), candidates=tuple(candidates))
@@ -71,6 +91,8 @@ class _Stage:
     connection: Connection
     state: StateReader
     news: News
+    requested: Candidate | None = None
+    rebuilding: bool = False
     result: Pairing = field(default_factory=Pairing)
 
     @property
@@ -180,7 +202,13 @@ class _Stage:
         taken_items = self.state.links_by(Side.WORK, [grave.work_id for grave in graves])
         for grave in graves:
             task, item = tasks.get(grave.crm_id), items.get(grave.work_id)
-            if task is None or item is None or grave.link is None or grave.crm_id in taken or grave.work_id in taken_items:
+            if (
+                task is None
+                or item is None
+                or grave.link is None
+                or grave.crm_id in taken
+                or grave.work_id in taken_items
+            ):
                 continue
             if Presence.DELETED in (task.presence, item.presence):
                 continue
@@ -199,14 +227,14 @@ class _Stage:
         if not self.searched:
             return
         open_claims = {claim.work_id: claim for claim in self.state.claims() if not claim.reported}
-        open_claims |= self.result.claims
+        open_claims |= {claim.work_id: claim for claim in self.result.claims.values() if not claim.reported}
         claims = [claim for claim in open_claims.values() if claim.work_id not in self.result.spent_claims]
         intents = {intent.crm_id for intent in self.state.intents()} - self.result.settled_intents
         named = {claim.crm_id for claim in claims} - intents
         tasks = await self.fetch(Side.CRM, named)
         if tasks is None:
             return
-        if not self.state.fact("listed") and tasks:
+        if tasks and not self.rebuilding and not self.state.fact("listed"):
             raise Halted(
                 "new_state",
                 f"this state is new, but {len(tasks)} work items carry markers of existing CRM tasks;"
@@ -239,6 +267,17 @@ class _Stage:
         seeded = adopt_marker(task, item, self.connection.policy, authors(self.state), self.news.now)
         self.adopt(seeded.link, [claim], "marker")
         self.news.raised += [no_base(seeded.link, name, self.news.now) for name in seeded.accepted]
+
+    async def adopt_requested(self, requested: Candidate) -> None:
+        """A living unlinked item that carries the task's marker is the one that the person means, even if reported."""
+        if requested.crm_id in self.result.adopted or not self.searched:
+            return
+        first = earliest(self.claims_for([requested.crm_id]).get(requested.crm_id, []))
+        if first is None:
+            return
+        tasks = await self.fetch(Side.CRM, [requested.crm_id])
+        if tasks and requested.crm_id in tasks:
+            await self._adopt_marked(tasks[requested.crm_id], first)
 
     def _shelve(self, claims: Iterable[Claim]) -> None:
         for claim in claims:
@@ -277,6 +316,8 @@ class _Stage:
             target = target_of(task, policy.routes, since, policy.people)
             if target is not None:
                 waiting[crm_id] = _renewed(waiting.get(crm_id), task, target, now)
+        if self.requested is not None and self.requested.crm_id not in self.result.settled_candidates:
+            waiting[self.requested.crm_id] = self.requested
         linked = self.state.links_by(Side.CRM, waiting.keys())
         buried = {grave.crm_id for grave in self.state.tombstones(crm_ids=sorted(waiting))} - self.result.lifted
         unclear = {intent.crm_id for intent in self.state.intents()} - self.result.settled_intents
@@ -341,5 +382,3 @@ def no_base(link: Link, name: Field, now: datetime) -> Attention:
         ),
         since=now,
     )
-
-

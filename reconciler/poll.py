@@ -43,8 +43,9 @@ LATE_WRITE = timedelta(seconds=120)
 class News:
     """What one cycle has learned so far. `links` are keyed by CRM id and shadow the state's.
 
-    `tasks` are unlinked CRM rows that ask for a work item (`declined`: that do not, or no longer), `items` unlinked Work rows that carry a marker, `buried`
-    the tombstones met on the way. `suspects` are ids whose listed row looks older than what was seen before.
+    `tasks` are unlinked CRM rows that ask for a work item (`declined`: that do not, or no longer), `items` unlinked
+    Work rows that carry a marker, `buried` the tombstones met on the way. `suspects` are ids of linked records whose
+    listed row looks older than what was seen before: they are read by id.
     """
 
     now: datetime
@@ -91,11 +92,19 @@ def connected_at(state: StateReader) -> datetime | None:
 
 
 async def poll(
-    connection: Connection, state: StateReader, *, sides: Collection[Side] = tuple(Side), barred: Mapping[Side, SideError]
+    connection: Connection,
+    state: StateReader,
+    *,
+    sides: Collection[Side] = tuple(Side),
+    barred: Mapping[Side, SideError],
+    everything: bool = False,
 ) -> News:
-    """Read `sides`, both at once; a side in `barred` is left alone. A side that fails is in `News.down`."""
+    """Read `sides`, both at once; a side in `barred` is left alone. A side that fails is in `News.down`.
+
+    `everything` reads from the beginning instead of from the watermark.
+    """
     news = News(now=connection.clock.now(), down=dict(barred))
-    await asyncio.gather(*(_read(connection, state, side, news) for side in sides if side not in barred))
+    await asyncio.gather(*(_read(connection, state, side, news, everything) for side in sides if side not in barred))
     await _look_again(connection, state, news)
     for link in [*news.links.values(), *(news.current(link) for link in state.dirty_links())]:
         settled = absorb_late(link, connection.policy.lenses)
@@ -105,10 +114,10 @@ async def poll(
     return news
 
 
-async def _read(connection: Connection, state: StateReader, side: Side, news: News) -> None:
+async def _read(connection: Connection, state: StateReader, side: Side, news: News, everything: bool) -> None:
     floors = [intent.floor - connection.policy.overlap for intent in state.intents()] if side is Side.WORK else []
     since = bound(watermark(state, side), connection.policy.overlap, *floors)
-    if side is Side.WORK and not state.fact("listed"):
+    if everything or (side is Side.WORK and not state.fact("listed")):
         since = None
     page = _Page(connection.policy, state, side, news)
     try:

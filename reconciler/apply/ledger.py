@@ -19,7 +19,7 @@ from reconciler.ports import Store, Transaction
 
 @dataclass(slots=True)
 class Ledger:
-    """`links` are keyed by CRM id; `busy` are those the plan touches. `guard` raises `LeaseHeld` if the lease is lost."""
+    """`links` are keyed by CRM id. `guard` is called just before every write and raises if the lease is lost."""
 
     connection: Connection
     writers: Writers
@@ -66,9 +66,7 @@ class Ledger:
         half = link.half(side)
         policy = self.connection.policy
         newer = (
-            absent(half, self.now, confirm=False)
-            if row is None
-            else observe(half, row, policy.lenses, self.ours(side))
+            absent(half, self.now, confirm=False) if row is None else observe(half, row, policy.lenses, self.ours(side))
         )
         return with_half(link, side, newer)
 

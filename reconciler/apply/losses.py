@@ -1,4 +1,4 @@
-"""Losses: pairs of which a record is deleted or gone. Unlinking is local; a deletion is propagated only if asked for."""
+"""Losses: pairs of which a record is deleted or gone. Unlinking is local; a deletion is propagated only on request."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def apply_unlinks(ledger: Ledger, unlinks: Sequence[Unlink]) -> None:
 
 
 async def apply_deletes(ledger: Ledger, delete: Delete) -> None:
-    """Delete one counterpart, after reading both records again: the flag must still stand, and nobody may have edited."""
+    """Delete one counterpart after reading both again: the flag must still stand, and nobody may have edited it."""
     link = ledger.links[delete.crm_id]
     rows = await ledger.read_again({side: [link.half(side).id] for side in Side})
     flagged = rows[delete.side.other].get(link.half(delete.side.other).id)

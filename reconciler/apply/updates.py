@@ -316,7 +316,7 @@ def rebase(link: Link, side: Side, name: Field, target: Value, source: Value) ->
 
 
 def _back_off(tries: int) -> timedelta:
-    return min(BACK_OFF * 2 ** (tries - 1), BACK_OFF_AT_MOST)
+    return min(BACK_OFF * (1 << min(tries - 1, 10)), BACK_OFF_AT_MOST)
 
 
 def _refused(
@@ -345,9 +345,7 @@ def _again(side: Side, link: Link, part: _Part, changes: tuple[FieldChange, ...]
     return Update(side=side, crm_id=link.crm.id, work_id=link.work.id, title=part.title, changes=changes)
 
 
-def _set_aside(
-    ledger: Ledger, link: Link, side: Side, change: FieldChange, answer: Refused, outcome: _Outcome
-) -> Link:
+def _set_aside(ledger: Ledger, link: Link, side: Side, change: FieldChange, answer: Refused, outcome: _Outcome) -> Link:
     known = link.aside.get(change.field)
     tries = known.tries + 1 if known is not None else 1
     aside = Aside(

@@ -111,7 +111,7 @@ class DescriptionLens(_TextLens):
 
 @dataclass(frozen=True, slots=True)
 class DayLens:
-    """A CRM day against a Work instant. A changed day keeps the hour that Work has; `hour` ("HH:MM") is for new ones."""
+    """A CRM day against a Work instant. A changed day keeps Work's hour; `hour` ("HH:MM") is for new instants."""
 
     hour: str
 
@@ -192,7 +192,7 @@ class OwnerLens:
         known = self._alias(spelled)
         if known is not None:
             return known
-        head, bracket, tail = spelled.rpartition("(")
+        _, bracket, tail = spelled.rpartition("(")
         found = tail.removesuffix(")").strip() if bracket and spelled.endswith(")") else ""
         if not found and spelled and not bracket and not any(letter.isspace() for letter in spelled):
             found = spelled
@@ -243,7 +243,7 @@ class StatusLens:
             return old
         image = self.maps.to_work(_str(crm))
         if image is None:
-            return Unmapped(Code.STATUS_UNKNOWN, f"«{_str(crm)}» is not in [status.to_work], and there is no \"*\"")
+            return Unmapped(Code.STATUS_UNKNOWN, f'«{_str(crm)}» is not in [status.to_work], and there is no "*"')
         return image
 
     def to_crm(self, work: Value, old: Value) -> Value | Unmapped:
@@ -251,7 +251,7 @@ class StatusLens:
             return old
         image = self.maps.to_crm(_str(work))
         if image is None:
-            return Unmapped(Code.STATUS_UNKNOWN, f"«{_str(work)}» is not in [status.to_crm], and there is no \"*\"")
+            return Unmapped(Code.STATUS_UNKNOWN, f'«{_str(work)}» is not in [status.to_crm], and there is no "*"')
         return image
 
 

@@ -26,6 +26,7 @@ Values = Mapping["Field", Value]
 CrmId = NewType("CrmId", str)
 WorkId = NewType("WorkId", str)
 
+
 class Side(StrEnum):
     CRM = "crm"
     WORK = "work"
@@ -406,7 +407,7 @@ class Entry:
     """One line of the journal. `id`, `previous` and `hash` are the store's; `side` is where something was written.
 
     `old` and `new` are raw values, `changed_by` whom the giving side names as its last editor, `operator` who ran a
-    command. `detail` holds what a machine may want besides: ids, counts, stamps; never a personal value, never a secret.
+    command. `detail` holds what a machine may want besides: ids, counts, stamps; never a personal value or a secret.
     """
 
     kind: str

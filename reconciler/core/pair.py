@@ -58,9 +58,7 @@ def newborn(
         crm_base[name], work_base[name] = source[name], read
         if name in sent:
             # Nothing was there before, so "unconfirmed" cannot be: what we sent stands in for the before-image.
-            landed = judge(
-                lens, name, Side.WORK, sent=sent[name], before=sent[name], read=read, by_us=by_us(name)
-            )
+            landed = judge(lens, name, Side.WORK, sent=sent[name], before=sent[name], read=read, by_us=by_us(name))
             if landed is Landed.USER_EDIT:
                 work_base[name] = sent[name]
             elif landed is not Landed.CONFIRMED:

@@ -148,7 +148,7 @@ class Plan:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over the operations alone: the same input gives the same one, whatever the time and the order read."""
+        """SHA-256 over the operations alone: the same input gives the same one, whenever and in whatever order read."""
         return "sha256:" + hashlib.sha256(canonical(self.operations).encode()).hexdigest()
 
 

@@ -31,9 +31,7 @@ class Unusable:
     message: str
 
 
-def target_of(
-    task: Record, routes: Sequence[Route], connected_at: datetime | None, people: OwnerLens
-) -> Target | None:
+def target_of(task: Record, routes: Sequence[Route], connected_at: datetime | None, people: OwnerLens) -> Target | None:
     """The target of a CRM task, or None if nothing asks for a work item.
 
     Filled-in target fields count at any age; a route only for tasks created at or after `connected_at`.

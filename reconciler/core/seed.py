@@ -25,7 +25,11 @@ class Seeded:
 
 
 def seed(
-    link: Link, lenses: Lenses, givers: Mapping[Field, Side | None], now: datetime, fields: frozenset[Field] | None = None
+    link: Link,
+    lenses: Lenses,
+    givers: Mapping[Field, Side | None],
+    now: datetime,
+    fields: frozenset[Field] | None = None,
 ) -> Seeded:
     """Give bases to the fields that both sides have shown (or to those of `fields`). `givers` says who gives each.
 
@@ -54,13 +58,9 @@ def seed(
 
 
 def command_givers(directions: Mapping[Field, Direction]) -> dict[Field, Side | None]:
-    """`link`: the CRM gives, except for the fields that flow from Work to the CRM; a field that is off gives nothing."""
+    """`link`: the CRM gives, except for fields that flow from Work to the CRM; a field that is off gives nothing."""
     return {
-        field: None
-        if direction is Direction.OFF
-        else Side.WORK
-        if direction is Direction.WORK_TO_CRM
-        else Side.CRM
+        field: None if direction is Direction.OFF else Side.WORK if direction is Direction.WORK_TO_CRM else Side.CRM
         for field, direction in directions.items()
     }
 

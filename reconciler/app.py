@@ -1,0 +1,259 @@
+"""The composition root: the only place that builds clients, opens the state and knows the settings.
+
+Everything below takes what it needs as arguments. A dry run is built from readers alone.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, TypeVar
+
+import httpx
+
+from reconciler.clock import SystemClock
+from reconciler.connection import Connection, Writers
+from reconciler.core import text
+from reconciler.core.lenses import OwnerLens, lenses
+from reconciler.core.model import Direction, Field, Side, Target
+from reconciler.core.policy import Limits, Policy
+from reconciler.core.route import Route
+from reconciler.core.status import StatusMaps
+from reconciler.errors import ConfigError, Halted, Problem
+from reconciler.ports import Clock, StateReader, Store
+from reconciler.settings import Route as RouteSettings
+from reconciler.settings import Settings
+from reconciler.settings import load as load_settings
+from reconciler.settings.lines import lines_of
+from reconciler.sides.crm import CrmReader, CrmWriter
+from reconciler.sides.http import Access, HttpLimits
+from reconciler.sides.profile import CrmProfile, WorkProfile
+from reconciler.sides.work import WorkReader, WorkWriter
+from reconciler.store import hold, open_reader, open_store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """What differs between production and a test: time, chance, ids and the way to the two servers."""
+
+    clock: Clock = field(default_factory=SystemClock)
+    rng: random.Random = field(default_factory=random.SystemRandom)
+    random_bytes: Callable[[int], bytes] = os.urandom
+    new_id: Callable[[], uuid.UUID] = uuid.uuid4
+    transports: Mapping[Side, httpx.AsyncBaseTransport] = field(default_factory=dict)
+
+
+C = TypeVar("C", bound=CrmReader)
+W = TypeVar("W", bound=WorkReader)
+
+REAL: Final = World()
+
+
+def load(given: str | None, env: Mapping[str, str]) -> Settings:
+    """The settings of a command, with the status maps proven. Raises `ConfigError` with file, line and key."""
+    path = default_config(given)
+    settings = load_settings(path, env)
+    maps = status_maps(settings)
+    faults = maps.broken_laws()
+    if faults:
+        lines = lines_of(path.read_text(encoding="utf-8-sig"))
+        line = lines.get(("status", "to_crm"), lines.get(("status", "to_work"), 0))
+        raise ConfigError(
+            *(
+                Problem(
+                    where=str(path),
+                    line=line,
+                    key="status",
+                    message=f"{fault}; change [status.to_work] or [status.to_crm]",
+                )
+                for fault in faults
+            )
+        )
+    return settings
+
+
+def status_maps(settings: Settings) -> StatusMaps:
+    """The two status tables of the config."""
+    return StatusMaps(dict(settings.status.to_work), dict(settings.status.to_crm))
+
+
+def policy(settings: Settings) -> Policy:
+    """The settings as the pure stages need them."""
+    people = OwnerLens(dict(settings.people))
+    limits = settings.safety
+    crm, work = _profiles(settings)
+    marks = {Side.WORK} | ({Side.CRM} if settings.crm.link_field else set())
+    return Policy(
+        lenses=lenses(
+            maps=status_maps(settings),
+            start_hour=settings.times.start,
+            due_hour=settings.times.due,
+            people=dict(settings.people),
+        ),
+        people=people,
+        directions={name: Direction(getattr(settings.fields, name)) for name in Field},
+        tolerance=settings.conflict.tolerance,
+        tie=Side(settings.conflict.tie),
+        overlap=settings.watermark.overlap,
+        settle=settings.watermark.settle,
+        resolve_after=settings.limits.resolve_after,
+        confirm_after=settings.deletes.confirm_after,
+        retry_for=settings.limits.retry_for,
+        routes=tuple(_route(route) for route in settings.routes),
+        propagate_deletes=settings.deletes.policy == "propagate",
+        limits=Limits(
+            max_update_percent=limits.max_update_percent,
+            min_updates=limits.min_updates,
+            max_updates=limits.max_updates,
+            max_delete_percent=limits.max_delete_percent,
+            min_deletes=limits.min_deletes,
+            max_deletes=limits.max_deletes,
+            max_creates=limits.max_creates,
+        ),
+        lengths={Side.CRM: crm.lengths, Side.WORK: work.lengths},
+        marks=frozenset(marks),
+        config=settings.fingerprint(),
+    )
+
+
+def _route(given: RouteSettings) -> Route:
+    conditions = tuple(
+        (key.removeprefix("not_"), frozenset(text.word(word) for word in words), key.startswith("not_"))
+        for key, words in given.when
+        if words
+    )
+    return Route(target=Target(project=str(given.project), group=str(given.group)), when=conditions)
+
+
+def _profiles(settings: Settings) -> tuple[CrmProfile, WorkProfile]:
+    crm = CrmProfile().with_overrides(dict(settings.wire.crm))
+    return crm, WorkProfile().with_overrides(dict(settings.wire.work))
+
+
+@asynccontextmanager
+async def connect(settings: Settings, world: World = REAL) -> AsyncIterator[Connection]:
+    """A connection that can only read. Its clients are closed when the block ends."""
+    async with _sides(settings, world, CrmReader, WorkReader) as (crm, work):
+        yield _connection(settings, world, crm, work)
+
+
+@asynccontextmanager
+async def connect_writing(settings: Settings, world: World = REAL) -> AsyncIterator[tuple[Connection, Writers]]:
+    """A connection and the writers beside it. Its clients are closed when the block ends."""
+    async with _sides(settings, world, CrmWriter, WorkWriter) as (crm, work):
+        yield _connection(settings, world, crm, work), Writers(crm=crm, work=work)
+
+
+def _connection(settings: Settings, world: World, crm: CrmReader, work: WorkReader) -> Connection:
+    return Connection(
+        name=settings.connection.name,
+        policy=policy(settings),
+        readers={Side.CRM: crm, Side.WORK: work},
+        catalogue=work,
+        clock=world.clock,
+    )
+
+
+@asynccontextmanager
+async def _sides(settings: Settings, world: World, crm_type: type[C], work_type: type[W]) -> AsyncIterator[tuple[C, W]]:
+    limits = HttpLimits(
+        requests_per_second=settings.limits.requests_per_second,
+        concurrency=settings.limits.concurrency,
+        timeout=settings.limits.timeout,
+        retry_for=settings.limits.retry_for,
+        proxy=settings.http.proxy.get_secret_value(),
+        ca_file=settings.http.ca_file,
+    )
+    crm_profile, work_profile = _profiles(settings)
+    crm = crm_type(
+        Access(settings.crm.base_url, settings.crm.client_id, settings.crm.client_secret.get_secret_value()),
+        limits,
+        clock=world.clock,
+        rng=world.rng,
+        profile=crm_profile,
+        target_project_field=settings.crm.target_project_field or None,
+        target_group_field=settings.crm.target_group_field or None,
+        link_field=settings.crm.link_field or None,
+        transport=world.transports.get(Side.CRM),
+    )
+    work = work_type(
+        Access(settings.work.base_url, settings.work.client_id, settings.work.secret_key.get_secret_value()),
+        limits,
+        clock=world.clock,
+        rng=world.rng,
+        new_id=world.new_id,
+        profile=work_profile,
+        transport=world.transports.get(Side.WORK),
+    )
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(crm.close)
+        stack.push_async_callback(work.close)
+        yield crm, work
+
+
+@contextmanager
+def writing_state(settings: Settings, world: World = REAL) -> Iterator[Store]:
+    """The state for the one writer of this connection. Errors: `LeaseHeld`, `StateError`, `Halted` (another tenant)."""
+    with hold(settings.state.url, world.clock):
+        store = open_store(settings.state.url, random_bytes=world.random_bytes)
+        try:
+            _prove_identity(settings, store)
+            yield store
+        finally:
+            store.close()
+
+
+@contextmanager
+def reading_state(settings: Settings) -> Iterator[StateReader]:
+    """A consistent, read-only view of the state; an empty one if there is none yet. Creates nothing."""
+    state = open_reader(settings.state.url)
+    try:
+        yield state
+    finally:
+        state.close()
+
+
+def identity(settings: Settings) -> dict[str, str]:
+    """Which connection a state belongs to: both addresses and client ids, no secret."""
+    return {
+        "crm": f"{settings.crm.base_url} {settings.crm.client_id}",
+        "work": f"{settings.work.base_url} {settings.work.client_id}",
+    }
+
+
+def _prove_identity(settings: Settings, store: Store) -> None:
+    if store.fact("identity") is None:
+        with store.transaction() as tx:
+            tx.set_fact("identity", identity(settings))
+    check_identity(settings, store)
+
+
+def check_identity(settings: Settings, state: StateReader) -> None:
+    """Raise `Halted` if the state was made for another connection: its ids mean other records here."""
+    mine, known = identity(settings), state.fact("identity")
+    if known is not None and known != mine:
+        changed = ", ".join(side for side in mine if mine[side] != known.get(side))
+        raise Halted(
+            "other_tenant",
+            f"this state belongs to another connection (address or client id of {changed} differs);"
+            " nothing is read or written. Use the state of this connection, or put the old values back",
+        )
+
+
+def operator(env: Mapping[str, str] | None = None) -> str:
+    """Who runs a command: the person behind sudo, else the login name."""
+    known = os.environ if env is None else env
+    return known.get("SUDO_USER") or known.get("LOGNAME") or known.get("USER") or f"uid {os.getuid()}"
+
+
+def default_config(given: str | None) -> Path:
+    """The config file of a command: as given, else the installed one, else the one of a checkout."""
+    if given:
+        return Path(given)
+    installed = Path("/etc/reconciler/reconciler.toml")
+    return installed if installed.exists() else Path("config/reconciler.toml")

@@ -1,0 +1,25 @@
+"""The command line: parse, call `app`, turn errors into exit codes. Commands import what they need when they run."""
+
+from __future__ import annotations
+
+import click
+
+from reconciler import __version__
+from reconciler.cli.cycles import once, rebuild, report
+from reconciler.cli.looking import check, config, history, status
+from reconciler.cli.pairs import link, retry, unlink
+from reconciler.cli.trying import demo, sandbox
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="reconciler")
+def main() -> None:
+    """Keep tasks of MISA AMIS Bán hàng and MISA AMIS Công việc equal, in both directions.
+
+    Exit codes: 0 done, 2 usage or config, 3 changes are pending (report --exit-code), 4 items wait for a person,
+    5 halted, 6 a side was unavailable, 7 another process holds the lease, 1 a bug.
+    """
+
+
+for command in (demo, sandbox, once, report, link, unlink, retry, rebuild, status, history, check, config):
+    main.add_command(command)

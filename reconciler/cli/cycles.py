@@ -1,0 +1,120 @@
+"""`once`, `report` and `rebuild`: the commands that run the stages of a cycle."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from reconciler.cli.ending import config_option, ending, run
+
+if TYPE_CHECKING:
+    from reconciler.cycle import Result
+    from reconciler.settings import Settings
+
+
+@click.command()
+@config_option
+@ending
+def once(config_path: str | None) -> int:
+    """Run one cycle (poll, plan, check, apply), then exit: for cron, tests and catching up."""
+    from reconciler import app
+    from reconciler.cycle import run_cycle
+
+    settings = app.load(config_path, os.environ)
+
+    async def cycle() -> int:
+        with app.writing_state(settings) as store:
+            async with app.connect_writing(settings) as (connection, writers):
+                result = await run_cycle(connection, writers, store)
+                click.echo(sentence(result))
+                for entry in store.attention():
+                    if entry.acked is None:
+                        click.echo(f"needs a person: {entry.side} {entry.id} {entry.code}: {entry.message}", err=True)
+                return result.exit_code
+
+    return run(cycle())
+
+
+def sentence(result: Result) -> str:
+    """What a cycle did, on one line."""
+    counts = result.counts
+    parts = [
+        f"{counts.get('created', 0)} created",
+        f"{counts.get('updated_work', 0)} work items updated",
+        f"{counts.get('updated_crm', 0)} CRM tasks updated",
+    ]
+    parts += [f"{counts[name]} {name}" for name in ("unlinked", "refused", "dropped") if counts.get(name)]
+    down = [f"{side} unavailable: {error}" for side, error in result.down.items()]
+    return f"{result.outcome}: {', '.join(parts)}" + "".join(f"; {words}" for words in down)
+
+
+@click.command()
+@config_option
+@click.option(
+    "--format", "kind", type=click.Choice(["text", "json", "csv", "html"]), default="text", help="Form of the report."
+)
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file (mode 0600).")
+@click.option("--exit-code", is_flag=True, help="End with 3 if changes are pending.")
+@ending
+def report(config_path: str | None, kind: str, output: Path | None, exit_code: bool) -> int:
+    """Dry run for auditors: what `once` would do now and why. Writes nothing to either system, nor to the state."""
+    from reconciler import app
+
+    settings = app.load(config_path, os.environ)
+    return run(_report(settings, kind, output, exit_code))
+
+
+async def _report(settings: Settings, kind: str, output: Path | None, exit_code: bool) -> int:
+    from reconciler import app
+    from reconciler.cycle import dry_run
+    from reconciler.report.render import FORMATS
+
+    with app.reading_state(settings) as state:
+        app.check_identity(settings, state)
+        async with app.connect(settings) as connection:
+            data = await dry_run(connection, state)
+    text = FORMATS[kind](data)
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        write_private(output, text)
+        click.echo(f"written to {output}", err=True)
+    if data["halted"]:
+        return 5
+    if data["unavailable"]:
+        return 6
+    if exit_code and data["operations"]:
+        return 3
+    return 4 if data["attention"] else 0
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+        file.write(text)
+    temporary.replace(path)
+
+
+@click.command()
+@config_option
+@ending
+def rebuild(config_path: str | None) -> int:
+    """Re-create the links of a lost state from the markers on both sides. Writes nothing to either system."""
+    from reconciler import app
+    from reconciler.cycle import rebuild_links
+
+    settings = app.load(config_path, os.environ)
+
+    async def work() -> int:
+        with app.writing_state(settings) as store:
+            async with app.connect(settings) as connection:
+                found, differing = await rebuild_links(connection, store, operator=app.operator())
+        click.echo(f"{found} links rebuilt; {differing} fields differ and wait on the attention list")
+        return 4 if differing else 0
+
+    return run(work())

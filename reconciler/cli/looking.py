@@ -1,0 +1,141 @@
+"""`status`, `history`, `check` and `config`: commands that only look."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import date, datetime, time
+from typing import TYPE_CHECKING
+
+import click
+
+from reconciler.cli.ending import config_option, ending, run
+
+if TYPE_CHECKING:
+    from reconciler.settings import Settings
+
+
+@click.command()
+@config_option
+@click.option("--format", "kind", type=click.Choice(["text", "json"]), default="text", help="Form of the answer.")
+@ending
+def status(config_path: str | None, kind: str) -> int:
+    """Last cycles, watermarks, links, pending work and the attention list."""
+    from reconciler import app
+    from reconciler.report.data import status_data
+    from reconciler.report.render import as_json, status_text
+
+    settings = app.load(config_path, os.environ)
+    with app.reading_state(settings) as state:
+        data = status_data(settings.connection.name, state)
+    click.echo(as_json(data) if kind == "json" else status_text(data), nl=False)
+    return 0
+
+
+@click.command()
+@config_option
+@click.option("--task", help="Only this CRM task.")
+@click.option("--item", help="Only this work item.")
+@click.option("--since", metavar="D", help="From this day or moment on (Asia/Ho_Chi_Minh unless it names a zone).")
+@click.option("--until", metavar="D", help="Up to this day (included) or moment.")
+@click.option(
+    "--format", "kind", type=click.Choice(["text", "json", "csv"]), default="text", help="Form of the answer."
+)
+@ending
+def history(
+    config_path: str | None, task: str | None, item: str | None, since: str | None, until: str | None, kind: str
+) -> int:
+    """The journal: when, which pair, which field, old -> new, direction, rule."""
+    from reconciler import app
+    from reconciler.report.data import entry_data
+    from reconciler.report.render import history_csv, history_text
+
+    settings = app.load(config_path, os.environ)
+    first = _moment(since, "--since", end=False) if since else None
+    last = _moment(until, "--until", end=True) if until else None
+    with app.reading_state(settings) as state:
+        rows = [entry_data(entry) for entry in state.journal(crm_id=task, work_id=item, since=first, until=last)]
+    if kind == "json":
+        click.echo(json.dumps(rows, ensure_ascii=False, indent=1))
+    else:
+        click.echo(history_csv(rows) if kind == "csv" else history_text(rows), nl=False)
+    return 0
+
+
+def _moment(given: str, option: str, *, end: bool) -> datetime:
+    """A day or a moment; a day as an end means the whole day."""
+    from datetime import timedelta
+
+    from reconciler.core.model import ZONE
+
+    try:
+        if len(given) <= 10:
+            day = date.fromisoformat(given) + timedelta(days=1 if end else 0)
+            return datetime.combine(day, time(), tzinfo=ZONE)
+        moment = datetime.fromisoformat(given)
+    except ValueError:
+        raise click.BadParameter(
+            f"{given!r} is no date; write 2026-03-02 or 2026-03-02T09:00", param_hint=option
+        ) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=ZONE)
+
+
+@click.command()
+@config_option
+@ending
+def check(config_path: str | None) -> int:
+    """Validate the config, prove the status maps, and try both connections, permissions and clocks. Writes nothing."""
+    from reconciler import app
+
+    settings = app.load(config_path, os.environ)
+    click.echo(f"config: {app.default_config(config_path)} is valid")
+    maps = app.status_maps(settings)
+    for row in maps.collapses():
+        words = ", ".join(f"«{word}»" for word in row.crm)
+        click.echo(f"status: {words} -> «{row.work}»; a change in Work brings back «{row.back}»")
+    click.echo("status: the laws of the two maps are proven for every known status")
+    return run(_check(settings))
+
+
+async def _check(settings: Settings) -> int:
+    from reconciler import app
+    from reconciler.errors import SideError
+
+    code = 0
+    with app.reading_state(settings) as state:
+        app.check_identity(settings, state)
+    async with app.connect(settings) as connection:
+        for side, reader in connection.readers.items():
+            try:
+                rows = len(await reader.by_id(["1"]))
+                offset = reader.offset()
+            except SideError as error:
+                click.echo(f"{side}: {error}", err=True)
+                code = 6
+                continue
+            seconds = "unknown" if offset.value is None else f"{offset.value.total_seconds():+.1f} s"
+            margin = offset.uncertainty.total_seconds()
+            click.echo(f"{side}: connected, {rows} records for a test read; clock offset {seconds} (± {margin:.1f} s)")
+        try:
+            projects = await connection.catalogue.projects()
+        except SideError as error:
+            click.echo(f"work: projects cannot be read: {error}", err=True)
+            return 6
+        usable = [one for one in projects if one.may_add and not one.department and not one.archived]
+        click.echo(f"work: {len(usable)} of {len(projects)} projects can take tasks")
+        if not usable:
+            click.echo("work: grant the connection's user the right to add tasks to at least one project", err=True)
+    return code
+
+
+@click.group()
+def config() -> None:
+    """About the config file."""
+
+
+@config.command()
+def schema() -> None:
+    """Print the config's JSON Schema, for editors."""
+    from reconciler.settings import json_schema
+
+    click.echo(json.dumps(json_schema(), ensure_ascii=False, indent=2))

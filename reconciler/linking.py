@@ -1,0 +1,254 @@
+"""What a person asks for one task: link it to a new or an existing item, unlink it, try it again.
+
+Each request runs through the same stages as a cycle, for that task alone, and is journalled with who asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from reconciler.apply import Ledger, apply
+from reconciler.connection import Connection, Writers
+from reconciler.core.model import (
+    Attention,
+    Candidate,
+    Claim,
+    CycleRow,
+    Entry,
+    Field,
+    Link,
+    Presence,
+    Record,
+    Side,
+    Target,
+    Tombstone,
+)
+from reconciler.core.observe import first_sight
+from reconciler.core.plan import Update, Workload, plan
+from reconciler.core.seed import command_givers, seed
+from reconciler.cycle import Prospect, carry_out, close, list_work, look, moment, settle
+from reconciler.errors import UsageError
+from reconciler.poll import News
+from reconciler.ports import StateReader, Store
+from reconciler.record import record
+from reconciler.survey import NOWHERE
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a request came to: a sentence for the person, and the exit code."""
+
+    message: str
+    exit_code: int = 0
+
+
+async def link_to_target(
+    connection: Connection,
+    writers: Writers,
+    store: Store,
+    task_id: str,
+    target: Target,
+    *,
+    operator: str,
+    guard: Callable[[], None] = lambda: None,
+) -> Done:
+    """Create the work item of one CRM task in `target`, or adopt the living item that carries its marker.
+
+    Exit code 4 if the target cannot take it: the reason is on the attention list. Lifts every tombstone of the task.
+    """
+    known = store.links_by(Side.CRM, [task_id]).get(task_id)
+    if known is not None:
+        inside = (known.work.project, known.work.group) == (target.project, target.group)
+        return Done(f"CRM task {task_id} is already linked to work item {known.work.id}", 0 if inside else 2)
+    task = await _task(connection, task_id)
+    started = connection.clock.now()
+    _lift(store, task_id, operator, connection)
+    title = task.values.get(Field.TITLE)
+    wanted = Candidate(
+        crm_id=task_id,
+        target=target,
+        since=started,
+        title=title if isinstance(title, str) else "",
+        on_request=True,
+    )
+    prospect = await look(connection, store, requested=wanted)
+    cycle, links = record(store, connection.policy, prospect.news, prospect.pairing, prospect.plan, started)
+    mine = {crm_id: link for crm_id, link in links.items() if crm_id == task_id}
+    result = await carry_out(connection, writers, store, prospect, mine, cycle=cycle, started=started, guard=guard)
+    link = store.links_by(Side.CRM, [task_id]).get(task_id)
+    if link is not None:
+        adopted = task_id in prospect.pairing.adopted
+        how = "adopted the item that carries its marker; nothing was moved" if adopted else "created"
+        return Done(f"CRM task {task_id} is linked to work item {link.work.id} ({how})")
+    words = [entry.message for entry in store.attention() if entry.side is Side.CRM and entry.id == task_id]
+    if words:
+        return Done(f"CRM task {task_id} was not linked: {'; '.join(words)}", 4)
+    why = "; ".join(str(error) for error in result.down.values()) or "the outcome is not clear yet"
+    return Done(f"CRM task {task_id} is not linked yet: {why}; the next cycle goes on", 6)
+
+
+async def link_to_item(
+    connection: Connection,
+    writers: Writers,
+    store: Store,
+    task_id: str,
+    item_id: str,
+    *,
+    operator: str,
+    guard: Callable[[], None] = lambda: None,
+) -> Done:
+    """Join a CRM task and an existing item. Where they differ the CRM gives, except for fields that flow from Work."""
+    linked = store.links_by(Side.CRM, [task_id]).get(task_id) or store.links_by(Side.WORK, [item_id]).get(item_id)
+    if linked is not None:
+        if (linked.crm.id, linked.work.id) == (task_id, item_id):
+            return Done(f"CRM task {task_id} is already linked to work item {item_id}")
+        raise UsageError(f"CRM task {linked.crm.id} is linked to work item {linked.work.id}; unlink it first")
+    task = await _task(connection, task_id)
+    item = (await connection.readers[Side.WORK].by_id([item_id])).get(item_id)
+    if item is None or item.presence is Presence.DELETED:
+        raise UsageError(f"AMIS Công việc has no work item {item_id}, or the connection cannot see it")
+    started = connection.clock.now()
+    await list_work(connection, store)
+    _lift(store, task_id, operator, connection)
+    blank = Link(crm=first_sight(task), work=first_sight(item), dirty_since=started)
+    policy = connection.policy
+    link = seed(blank, policy.lenses, command_givers(policy.directions), started).link
+    with store.transaction() as tx:
+        cycle = tx.save_cycle(CycleRow(started_at=started))
+        [link] = tx.save_links([link])
+        tx.drop_candidates([task_id])
+        tx.drop_claims([item_id])
+        tx.append(
+            [
+                Entry(
+                    kind="linked",
+                    at=started,
+                    cycle=cycle,
+                    crm_id=task_id,
+                    work_id=item_id,
+                    rule="link",
+                    operator=operator,
+                )
+            ]
+        )
+    now = moment(connection)
+    made = plan(Workload(links=(link,)), policy, now, NOWHERE)
+    ledger = Ledger(
+        connection=connection,
+        writers=writers,
+        store=store,
+        cycle=cycle,
+        links={task_id: made.links[task_id]},
+        guard=guard,
+    )
+    with store.transaction() as tx:
+        ledger.save(tx, [made.links[task_id]])
+        tx.raise_attention(made.raised)
+    await apply(ledger, made.operations)
+    settle(ledger, made.operations)
+    prospect = Prospect(news=News(now=started), plan=made, moment=now)
+    close(ledger, store, prospect, cycle=cycle, started=started)
+    changed = ", ".join(
+        f"{change.field} on {one.side}" for one in made.operations if isinstance(one, Update) for change in one.changes
+    )
+    tail = f"; written: {changed}" if changed else "; the two records were equal"
+    return Done(f"CRM task {task_id} is linked to work item {item_id}{tail}", 6 if ledger.down else 0)
+
+
+def unlink(store: Store, now: datetime, task_id: str, reason: str, operator: str) -> Done:
+    """Forget a pair. Both records stay; a tombstone keeps the task from being linked again until `link`."""
+    link = store.links_by(Side.CRM, [task_id]).get(task_id)
+    if link is None:
+        raise UsageError(f"CRM task {task_id} is not linked")
+    with store.transaction() as tx:
+        tx.drop_links([link.key])
+        tx.save_tombstones(
+            [Tombstone(crm_id=task_id, work_id=link.work.id, reason=reason, manual=True, at=now, link=link)]
+        )
+        tx.save_claims([Claim(work_id=link.work.id, crm_id=task_id, created=None, reported=True)])
+        tx.clear_attention(_entries_of(store, [link]))
+        tx.append(
+            [
+                Entry(
+                    kind="unlinked",
+                    at=now,
+                    crm_id=task_id,
+                    work_id=link.work.id,
+                    reason=reason or "on request",
+                    operator=operator,
+                )
+            ]
+        )
+    return Done(f"CRM task {task_id} and work item {link.work.id} are no longer linked; both stay as they are")
+
+
+def retry(store: Store, now: datetime, operator: str, *, task: str | None = None, item: str | None = None) -> Done:
+    """Release one pair or task, or everything, from the attention list and from its back-off."""
+    entries = store.attention()
+    candidates = [c for c in store.candidates() if task is None or c.crm_id == task]
+    if item is not None:
+        candidates = []
+    links = _waiting_links(store, entries, task, item)
+    chosen = {link.crm.id for link in links} | {c.crm_id for c in candidates}
+    chosen_items = {link.work.id for link in links}
+    released = [
+        entry
+        for entry in entries
+        if (entry.side is Side.CRM and entry.id in chosen)
+        or (entry.side is Side.WORK and entry.id in chosen_items)
+        or (task is None and item is None)
+    ]
+    with store.transaction() as tx:
+        tx.save_links(
+            replace(link, aside={}, not_before=None, tries=0, dirty_since=link.dirty_since or now) for link in links
+        )
+        tx.save_candidates(replace(c, refused=None, words="", not_before=None) for c in candidates)
+        tx.save_claims(replace(claim, reported=False) for claim in store.claims() if task is None and item is None)
+        tx.clear_attention(released)
+        tx.append(
+            [
+                Entry(kind="retry", at=now, crm_id=crm_id, operator=operator, reason="on request")
+                for crm_id in sorted(chosen)
+            ]
+        )
+    return Done(f"{len(links)} pairs and {len(candidates)} tasks are tried again at the next cycle")
+
+
+def _waiting_links(store: StateReader, entries: Iterable[Attention], task: str | None, item: str | None) -> list[Link]:
+    if task is not None:
+        return list(store.links_by(Side.CRM, [task]).values())
+    if item is not None:
+        return list(store.links_by(Side.WORK, [item]).values())
+    found = {link.key: link for link in store.dirty_links()}
+    for side in Side:
+        ids = [entry.id for entry in entries if entry.side is side and entry.id]
+        found |= {link.key: link for link in store.links_by(side, ids).values()}
+    return list(found.values())
+
+
+def _entries_of(store: StateReader, links: Iterable[Link]) -> list[Attention]:
+    ids = {(side, link.half(side).id) for link in links for side in Side}
+    return [entry for entry in store.attention() if (entry.side, entry.id) in ids]
+
+
+async def _task(connection: Connection, task_id: str) -> Record:
+    task = (await connection.readers[Side.CRM].by_id([task_id])).get(task_id)
+    if task is None or task.presence is Presence.DELETED:
+        raise UsageError(f"AMIS Bán hàng has no task {task_id}, or the connection cannot see it")
+    return task
+
+
+def _lift(store: Store, task_id: str, operator: str, connection: Connection) -> None:
+    graves = store.tombstones(crm_ids=[task_id])
+    if not graves:
+        return
+    with store.transaction() as tx:
+        tx.drop_tombstones([task_id])
+        tx.append(
+            Entry(
+                kind="tombstone_lifted", at=connection.clock.now(), crm_id=task_id, work_id=g.work_id, operator=operator
+            )
+            for g in graves
+        )

@@ -1,0 +1,84 @@
+"""Record: what a cycle learned becomes durable in one transaction, the watermarks with it.
+
+Before this nothing is stored, after it nothing that was read can be lost: pairs with news are saved or dirty, and the
+watermark covers no more than that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from reconciler.core.model import Attention, Candidate, CycleRow, Entry, Link, Side
+from reconciler.core.plan import Plan, candidate_entry
+from reconciler.core.policy import Policy
+from reconciler.core.watermark import advance
+from reconciler.pair import Pairing
+from reconciler.poll import News, watermark
+from reconciler.ports import Store, Transaction
+
+
+def record(
+    store: Store, policy: Policy, news: News, pairing: Pairing, plan: Plan, started: datetime
+) -> tuple[int, dict[str, Link]]:
+    """Store the news, the pairing and everything of the plan that needs no write.
+
+    Returns the cycle's id and the links that the plan concerns, by CRM id, with their keys.
+    """
+    known = {link.crm.id: link for link in store.dirty_links()}
+    planned = {**news.links, **plan.links}
+    changed = [link for crm_id, link in planned.items() if crm_id in news.links or link != known.get(crm_id)]
+    with store.transaction() as tx:
+        cycle = tx.save_cycle(CycleRow(started_at=started))
+        saved = {link.crm.id: link for link in tx.save_links(changed)}
+        tx.drop_sendings(news.resolved)
+        tx.append(replace(entry, cycle=cycle) for entry in news.entries)
+        _record_pairing(tx, store, news, pairing, plan)
+        tx.clear_attention([*news.cleared, *plan.cleared])
+        tx.raise_attention([*news.raised, *plan.raised])
+        _record_readings(tx, store, policy, news, cycle)
+    return cycle, {**planned, **saved}
+
+
+def _record_pairing(tx: Transaction, store: Store, news: News, pairing: Pairing, plan: Plan) -> None:
+    tx.drop_intents(pairing.settled_intents)
+    refused = {candidate.crm_id: candidate for candidate in plan.refused}
+    before = {candidate.crm_id: candidate for candidate in store.candidates()}
+    after = {**pairing.candidates, **refused}
+    for crm_id in pairing.settled_candidates:
+        after.pop(crm_id, None)
+    tx.clear_attention(_outdated(before, after, news.now))
+    tx.drop_candidates(before.keys() & pairing.settled_candidates)
+    tx.save_candidates(candidate for crm_id, candidate in after.items() if candidate != before.get(crm_id))
+    tx.drop_claims(pairing.spent_claims)
+    known = {claim.work_id: claim for claim in store.claims()}
+    tx.save_claims(
+        claim
+        for work_id, claim in pairing.claims.items()
+        if work_id not in pairing.spent_claims and claim != known.get(work_id)
+    )
+    tx.drop_tombstones(pairing.lifted)
+    tx.save_tombstones(pairing.tombstones)
+
+
+def _outdated(before: dict[str, Candidate], after: dict[str, Candidate], now: datetime) -> list[Attention]:
+    """Entries of tasks whose refusal is over: linked, no longer asking, or asking for something else."""
+    return [
+        candidate_entry(candidate, now)
+        for crm_id, candidate in before.items()
+        if candidate.refused is not None and (crm_id not in after or after[crm_id].refused is not candidate.refused)
+    ]
+
+
+def _record_readings(tx: Transaction, store: Store, policy: Policy, news: News, cycle: int) -> None:
+    for side, reading in news.readings.items():
+        moved = advance(watermark(store, side), reading, policy.overlap)
+        if moved is not None:
+            tx.set_fact(f"watermark.{side}", moved.isoformat())
+    work = news.readings.get(Side.WORK)
+    if work is not None and work.complete and work.full and not store.fact("listed"):
+        tx.set_fact("listed", True)
+    if news.complete and not news.down and store.fact("connected_at") is None:
+        since = news.readings[Side.CRM].started
+        tx.set_fact("connected_at", since.isoformat())
+        tx.append([Entry(kind="connected", at=news.now, cycle=cycle, crm_modified=since)])

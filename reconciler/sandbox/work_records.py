@@ -1,0 +1,168 @@
+"""The tasks of the sandbox AMIS Công việc and the people who work on them."""
+
+import copy
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from reconciler.sandbox.company import DONE, MARKER, NOT_DONE, Row
+from reconciler.sandbox.system import System
+from reconciler.sandbox.work_access import Signatures
+from reconciler.sandbox.work_rules import MOMENTS, WRITABLE, is_moment
+from reconciler.sandbox.work_tenant import (
+    APPROVAL_GROUP,
+    FRIDAY_GROUP,
+    GroupRule,
+    end_of_day,
+    groups,
+    members,
+    projects,
+)
+
+_SETTABLE: Final = WRITABLE | {"IsArchived", "IsDeleted", "CreatedBy", "ModifiedBy", "IsCompleted", "CompletedDate"}
+
+
+class WorkRecords(System):
+    """What is stored, and the control methods: `add`, `edit`, `delete`... are the people."""
+
+    side = "work"
+
+    def __init__(
+        self,
+        *,
+        now: Callable[[], datetime],
+        rng: random.Random,
+        client_id: str = "sandbox-work",
+        secret_key: str = "sandbox-key",
+    ) -> None:
+        super().__init__(now=now, rng=rng)
+        self.client_id = client_id
+        self.secret_key = secret_key
+        self.projects = projects()
+        self.groups = groups()
+        self.members = members()
+        self.approval_groups: set[int] = {APPROVAL_GROUP}
+        self.group_rules: dict[int, GroupRule] = {FRIDAY_GROUP: end_of_day}
+        self._signatures = Signatures()
+        self._next_id = 7001
+
+    def add(
+        self,
+        *,
+        TaskID: int | None = None,  # noqa: N803 (contract name)
+        modified: datetime | None = None,
+        created: datetime | None = None,
+        **fields: Any,
+    ) -> int:
+        """A person adds a task, by default to the first group of project 12."""
+        with self.lock:
+            self._check_control(fields)
+            new_id = self._next_id if TaskID is None else TaskID
+            if new_id in self.rows:
+                raise ValueError(f"task {new_id} exists")
+            while self._next_id in self.rows or self._next_id == new_id:
+                self._next_id += 1
+            changed = _second(modified) if modified else self.stamp()
+            project = fields.get("ProjectID", 12)
+            row: Row = {
+                "TaskID": new_id,
+                "TaskName": "Gọi khách hàng",
+                "Description": None,
+                "ProjectID": project,
+                "TaskGroupID": self._first_group(project),
+                "ParentTaskID": None,
+                "IsCompleted": False,
+                "StatusName": NOT_DONE,
+                "Progress": 0,
+                "StartDate": None,
+                "Deadline": None,
+                "CompletedDate": None,
+                "DoerCodes": ["NV001"],
+                "RelatedCodes": [],
+                "IsArchived": False,
+                "IsDeleted": False,
+                "CreatedDate": _second(created) if created else changed,
+                "CreatedBy": "NV001",
+                "ModifiedDate": changed,
+                "ModifiedBy": "NV001",
+                "CustomFields": {},
+            }
+            self.rows[new_id] = row
+            self._put(row, {"TaskGroupID": row["TaskGroupID"], **copy.deepcopy(fields)}, entered=True)
+            return new_id
+
+    def edit(
+        self, id: int, *, by: str = "NV002", stamp: datetime | None = None, keep_stamp: bool = False, **fields: Any
+    ) -> None:
+        """A person edits a task (`CustomFields` replaces them all; an approver may complete anything)."""
+        with self.lock:
+            self._check_control(fields)
+            row = self.rows[id]
+            self._put(row, copy.deepcopy(fields))
+            if not keep_stamp:
+                row["ModifiedDate"] = _second(stamp) if stamp else self.stamp()
+                row["ModifiedBy"] = by
+
+    def delete(self, id: int, *, by: str = "NV002", stamp: datetime | None = None) -> None:
+        """A person deletes a task: the row stays readable with `IsDeleted: true`."""
+        self.edit(id, by=by, stamp=stamp, IsDeleted=True)
+
+    def restore(self, id: int, *, by: str = "NV002", stamp: datetime | None = None) -> None:
+        """A person takes a task back out of the bin."""
+        self.edit(id, by=by, stamp=stamp, IsDeleted=False)
+
+    def get(self, id: int) -> Row | None:
+        """A copy of the stored row (hidden or not); `CreatedDate` and `ModifiedDate` are aware datetimes."""
+        with self.lock:
+            return copy.deepcopy(self.rows.get(id))
+
+    def by_marker(self, crm_id: object, *, with_deleted: bool = False) -> list[int]:
+        """The tasks that carry the link marker of this CRM task, oldest first."""
+        with self.lock:
+            return sorted(
+                id_
+                for id_, row in self.rows.items()
+                if str(row["CustomFields"].get(MARKER)) == str(crm_id) and (with_deleted or not row["IsDeleted"])
+            )
+
+    def archive_project(self, id: int) -> None:
+        """A manager archives a project."""
+        with self.lock:
+            self.projects[id]["IsArchived"] = True
+
+    def _check_control(self, fields: Row) -> None:
+        unknown = set(fields) - _SETTABLE
+        if unknown:
+            raise TypeError(f"AMIS Công việc has no field {sorted(unknown)}")
+        for name in MOMENTS:
+            if fields.get(name) is not None and not is_moment(fields[name]):
+                raise ValueError(f"{name} is ISO 8601 with +07:00 and whole seconds, not {fields[name]!r}")
+
+    def _first_group(self, project: Any) -> int | None:
+        own = [group for group in self.groups.values() if group["ProjectID"] == project]
+        return min(own, key=lambda group: group["SortOrder"])["TaskGroupID"] if own else None
+
+    def _put(self, row: Row, fields: Row, *, entered: bool = False) -> frozenset[str]:
+        """Store values with what follows from them: completion, then the rule of the task group."""
+        changed = frozenset(name for name, value in fields.items() if row.get(name) != value)
+        row.update(fields)
+        if "StatusName" in fields:
+            done = row["StatusName"] == DONE
+            if done != row["IsCompleted"]:
+                row["CompletedDate"] = self.iso(self.stamp()) if done else None
+                if done or row["Progress"] == 100:
+                    row["Progress"] = 100 if done else 0
+            row["IsCompleted"] = done
+        if entered:
+            changed |= {"TaskGroupID"}
+        rule = self.group_rules.get(row["TaskGroupID"])
+        if rule:
+            rule(row, changed)
+        return changed
+
+
+def _second(moment: datetime) -> datetime:
+    if moment.utcoffset() is None:
+        raise ValueError("a stamp needs a time zone")
+    return moment.astimezone(UTC).replace(microsecond=0)

@@ -1,0 +1,40 @@
+"""The durable state of one connection: links, what is under way, the attention list, and the journal.
+
+with hold(url, clock):                                  # one writer at a time
+    store = open_store(url, random_bytes=os.urandom)    # migrates
+    with store.transaction() as transaction: ...
+
+reader = open_reader(url)                               # a snapshot; changes nothing on disk
+fault = verify(reader)                                  # the first bad entry of the journal, or None
+"""
+
+from __future__ import annotations
+
+from reconciler.ports import StateReader, Store
+from reconciler.store import database
+from reconciler.store.journal import Fault, RandomBytes, inspect
+from reconciler.store.lease import hold
+from reconciler.store.reading import SqlReader
+from reconciler.store.state import SqlStore
+
+__all__ = ["Fault", "RandomBytes", "hold", "open_reader", "open_store", "verify"]
+
+
+def open_store(url: str, *, random_bytes: RandomBytes) -> Store:
+    """Open the state for writing; the caller holds the lease. Creates the file, migrates the schema.
+
+    `random_bytes` gives unpredictable bytes for the journal's seals (`os.urandom`). Raises StateError.
+    """
+    return SqlStore(database.open_writer(url), random_bytes)
+
+
+def open_reader(url: str) -> StateReader:
+    """Open a snapshot of the state, empty where there is no file. Raises StateError."""
+    return SqlReader(database.open_reader(url))
+
+
+def verify(reader: StateReader) -> Fault | None:
+    """Check the journal's hash chain and the values beside it: the first entry that does not fit, or None."""
+    if not isinstance(reader, SqlReader):
+        raise TypeError("only a reader of this package can be verified")
+    return inspect(reader.journal_rows())

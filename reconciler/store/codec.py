@@ -1,0 +1,470 @@
+"""Frozen types to rows and back: pure functions, one pair for each type.
+
+A row is a mapping from column names to what the column's type takes: aware datetimes, plain strings, and for JSON
+columns str, list, dict or None. Moments inside JSON are ISO strings in UTC. Loading raises ValueError or KeyError for
+what this program never wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from reconciler.core.model import (
+    Aside,
+    Attention,
+    Candidate,
+    Claim,
+    Code,
+    CycleRow,
+    Difference,
+    Entry,
+    Field,
+    Half,
+    Intent,
+    Link,
+    Presence,
+    Sending,
+    Side,
+    Target,
+    Tombstone,
+    Value,
+    Values,
+    Wanted,
+)
+
+Row = dict[str, Any]
+Loaded = Mapping[str, Any]
+
+UNSEEN = "unseen"
+"""Key beside the field names in a sparse `seen`: fields of the base that were never seen."""
+
+
+def clean(words: str) -> str:
+    """The text with lone surrogates replaced, which no database takes; only for what is shown, never for values."""
+    return words.encode("utf-8", "replace").decode("utf-8")
+
+
+def _clean_or_none(words: str | None) -> str | None:
+    return None if words is None else clean(words)
+
+
+def moment_out(moment: datetime | None) -> str | None:
+    """ISO text in UTC; refuses naive moments."""
+    if moment is None:
+        return None
+    if moment.tzinfo is None:
+        raise ValueError(f"naive datetime {moment!r}")
+    return moment.astimezone(UTC).isoformat()
+
+
+def moment_in(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def _must(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def value_out(value: Value) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def value_in(value: Any) -> Value:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def values_out(values: Values) -> dict[str, Any]:
+    return {field.value: value_out(value) for field, value in values.items()}
+
+
+def values_in(values: Mapping[str, Any] | None) -> dict[Field, Value]:
+    return {Field(name): value_in(value) for name, value in values.items()} if values else {}
+
+
+def seen_out(base: Values, seen: Values) -> dict[str, Any] | None:
+    """What differs from the base, None if nothing does. An absent field is not an empty one."""
+    sparse: dict[str, Any] = {
+        field.value: value_out(value) for field, value in seen.items() if field not in base or base[field] != value
+    }
+    unseen = [field.value for field in base if field not in seen]
+    if unseen:
+        sparse[UNSEEN] = unseen
+    return sparse or None
+
+
+def seen_in(base: Mapping[Field, Value], sparse: Mapping[str, Any] | None) -> dict[Field, Value]:
+    if not sparse:
+        return dict(base)
+    unseen = sparse.get(UNSEEN, ())
+    seen = {field: value for field, value in base.items() if field.value not in unseen}
+    seen.update({Field(name): value_in(value) for name, value in sparse.items() if name != UNSEEN})
+    return seen
+
+
+def half_row(prefix: str, half: Half) -> Row:
+    """The columns of one half without its id; `prefix` is "crm" or "work"."""
+    return {
+        f"{prefix}_base": values_out(half.base),
+        f"{prefix}_seen": seen_out(half.base, half.seen),
+        f"{prefix}_stamps": {field.value: moment_out(stamp) for field, stamp in half.stamps.items()} or None,
+        f"{prefix}_modified": half.modified,
+        f"{prefix}_own_stamp": half.own_stamp,
+        f"{prefix}_agreed": half.agreed,
+        f"{prefix}_author": half.author,
+        f"{prefix}_presence": half.presence.value,
+        f"{prefix}_missing_since": half.missing_since,
+        f"{prefix}_project": half.project,
+        f"{prefix}_group": half.group,
+        f"{prefix}_marker": half.marker,
+    }
+
+
+def half_load(prefix: str, row: Loaded) -> Half:
+    base = values_in(row[f"{prefix}_base"])
+    return Half(
+        id=row[f"{prefix}_id"],
+        base=base,
+        seen=seen_in(base, row[f"{prefix}_seen"]),
+        stamps={Field(name): moment_in(stamp) for name, stamp in (row[f"{prefix}_stamps"] or {}).items()},
+        modified=row[f"{prefix}_modified"],
+        own_stamp=row[f"{prefix}_own_stamp"],
+        agreed=row[f"{prefix}_agreed"],
+        author=row[f"{prefix}_author"],
+        presence=Presence(row[f"{prefix}_presence"]),
+        missing_since=row[f"{prefix}_missing_since"],
+        project=row[f"{prefix}_project"],
+        group=row[f"{prefix}_group"],
+        marker=row[f"{prefix}_marker"],
+    )
+
+
+def _aside_out(aside: Aside) -> Row:
+    return {
+        "side": aside.side.value,
+        "code": aside.code.value,
+        "words": aside.words,
+        "value": value_out(aside.value),
+        "since": moment_out(aside.since),
+        "config": aside.config,
+        "until": moment_out(aside.until),
+        "tries": aside.tries,
+    }
+
+
+def _aside_in(data: Loaded) -> Aside:
+    return Aside(
+        side=Side(data["side"]),
+        code=Code(data["code"]),
+        words=data["words"],
+        value=value_in(data["value"]),
+        since=_must(data["since"]),
+        config=data["config"],
+        until=moment_in(data["until"]),
+        tries=data["tries"],
+    )
+
+
+def _wanted_out(wanted: Wanted) -> Row:
+    return {
+        "field": wanted.field.value,
+        "side": wanted.side.value,
+        "value": value_out(wanted.value),
+        "source": value_out(wanted.source),
+        "sent": moment_out(wanted.sent),
+        "hold": moment_out(wanted.hold),
+        "expires": moment_out(wanted.expires),
+    }
+
+
+def _wanted_in(data: Loaded) -> Wanted:
+    return Wanted(
+        field=Field(data["field"]),
+        side=Side(data["side"]),
+        value=value_in(data["value"]),
+        source=value_in(data["source"]),
+        sent=_must(data["sent"]),
+        hold=_must(data["hold"]),
+        expires=_must(data["expires"]),
+    )
+
+
+def condition(link: Link) -> str:
+    """The worst condition of a pair; each is also the name of a count in `Tally`."""
+    if any(aside.until is None for aside in link.aside.values()):
+        return "attention"
+    if Presence.ARCHIVED in (link.crm.presence, link.work.presence):
+        return "frozen"
+    if link.aside:
+        return "set_aside"
+    if link.dirty_since is not None:
+        return "pending"
+    return "accepted" if link.differences else "equal"
+
+
+def link_row(link: Link) -> Row:
+    """Every column of the link but its key."""
+    return {
+        "crm_id": link.crm.id,
+        "work_id": link.work.id,
+        "dirty_since": link.dirty_since,
+        "condition": condition(link),
+        "generation": link.generation,
+        "not_before": link.not_before,
+        "tries": link.tries,
+        "drops": link.drops,
+        **half_row("crm", link.crm),
+        **half_row("work", link.work),
+        "aside": {field.value: _aside_out(aside) for field, aside in link.aside.items()} or None,
+        "wanted": [_wanted_out(wanted) for wanted in link.wanted] or None,
+        "differences": {
+            field.value: {"reason": difference.reason, "since": moment_out(difference.since)}
+            for field, difference in link.differences.items()
+        }
+        or None,
+        "reverts": {field.value: [moment_out(at) for at in moments] for field, moments in link.reverts.items()} or None,
+    }
+
+
+def link_load(row: Loaded) -> Link:
+    return Link(
+        key=row["key"],
+        crm=half_load("crm", row),
+        work=half_load("work", row),
+        aside={Field(name): _aside_in(data) for name, data in (row["aside"] or {}).items()},
+        wanted=tuple(_wanted_in(data) for data in row["wanted"] or ()),
+        differences={
+            Field(name): Difference(reason=data["reason"], since=_must(data["since"]))
+            for name, data in (row["differences"] or {}).items()
+        },
+        reverts={Field(name): tuple(_must(at) for at in moments) for name, moments in (row["reverts"] or {}).items()},
+        dirty_since=row["dirty_since"],
+        generation=row["generation"],
+        not_before=row["not_before"],
+        tries=row["tries"],
+        drops=row["drops"],
+    )
+
+
+_MOMENTS = (
+    "dirty_since",
+    "not_before",
+    *(f"{side}_{name}" for side in ("crm", "work") for name in ("modified", "own_stamp", "agreed", "missing_since")),
+)
+
+
+def link_json(link: Link | None) -> Row | None:
+    """A link as plain JSON, for a tombstone: its row with ISO moments, and its key."""
+    if link is None:
+        return None
+    row = {"key": link.key, **link_row(link)}
+    return row | {name: moment_out(row[name]) for name in _MOMENTS}
+
+
+def link_from_json(data: Loaded | None) -> Link | None:
+    if data is None:
+        return None
+    return link_load({**data, **{name: moment_in(data[name]) for name in _MOMENTS}})
+
+
+def candidate_row(candidate: Candidate) -> Row:
+    return {
+        "crm_id": candidate.crm_id,
+        "project": candidate.target.project,
+        "group": candidate.target.group,
+        "since": candidate.since,
+        "title": clean(candidate.title),
+        "on_request": candidate.on_request,
+        "refused": candidate.refused.value if candidate.refused else None,
+        "words": clean(candidate.words),
+        "config": candidate.config,
+        "not_before": candidate.not_before,
+        "tries": candidate.tries,
+    }
+
+
+def candidate_load(row: Loaded) -> Candidate:
+    return Candidate(
+        crm_id=row["crm_id"],
+        target=Target(project=row["project"], group=row["group"]),
+        since=row["since"],
+        title=row["title"],
+        on_request=row["on_request"],
+        refused=Code(row["refused"]) if row["refused"] else None,
+        words=row["words"],
+        config=row["config"],
+        not_before=row["not_before"],
+        tries=row["tries"],
+    )
+
+
+def intent_row(intent: Intent) -> Row:
+    return {
+        "crm_id": intent.crm_id,
+        "project": intent.target.project,
+        "group": intent.target.group,
+        "values": values_out(intent.values),
+        "source": values_out(intent.source),
+        "sent": intent.sent,
+        "floor": intent.floor,
+        "title": clean(intent.title),
+        "searches": intent.searches,
+    }
+
+
+def intent_load(row: Loaded) -> Intent:
+    return Intent(
+        crm_id=row["crm_id"],
+        target=Target(project=row["project"], group=row["group"]),
+        values=values_in(row["values"]),
+        source=values_in(row["source"]),
+        sent=row["sent"],
+        floor=row["floor"],
+        title=row["title"],
+        searches=row["searches"],
+    )
+
+
+def sending_row(sending: Sending) -> Row:
+    return {
+        "link": sending.link,
+        "side": sending.side.value,
+        "values": values_out(sending.values),
+        "source": values_out(sending.source),
+        "sent": sending.sent,
+    }
+
+
+def sending_load(row: Loaded) -> Sending:
+    return Sending(
+        link=row["link"],
+        side=Side(row["side"]),
+        values=values_in(row["values"]),
+        source=values_in(row["source"]),
+        sent=row["sent"],
+    )
+
+
+def claim_row(claim: Claim) -> Row:
+    return {
+        "work_id": claim.work_id,
+        "crm_id": claim.crm_id,
+        "created": claim.created,
+        "deleted": claim.deleted,
+        "reported": claim.reported,
+    }
+
+
+def claim_load(row: Loaded) -> Claim:
+    return Claim(
+        work_id=row["work_id"],
+        crm_id=row["crm_id"],
+        created=row["created"],
+        deleted=row["deleted"],
+        reported=row["reported"],
+    )
+
+
+def tombstone_row(tombstone: Tombstone) -> Row:
+    return {
+        "crm_id": tombstone.crm_id,
+        "work_id": tombstone.work_id,
+        "reason": tombstone.reason,
+        "manual": tombstone.manual,
+        "at": tombstone.at,
+        "link": link_json(tombstone.link),
+    }
+
+
+def tombstone_load(row: Loaded) -> Tombstone:
+    return Tombstone(
+        crm_id=row["crm_id"],
+        work_id=row["work_id"],
+        reason=row["reason"],
+        manual=row["manual"],
+        at=row["at"],
+        link=link_from_json(row["link"]),
+    )
+
+
+def attention_row(entry: Attention) -> Row:
+    return {
+        "side": entry.side.value,
+        "id": entry.id,
+        "code": entry.code.value,
+        "field": entry.field.value if entry.field else "",
+        "message": clean(entry.message),
+        "since": entry.since,
+        "title": clean(entry.title),
+        "words": clean(entry.words),
+        "content": clean(entry.content),
+        "acked": _clean_or_none(entry.acked),
+    }
+
+
+def attention_load(row: Loaded) -> Attention:
+    return Attention(
+        side=Side(row["side"]),
+        id=row["id"],
+        code=Code(row["code"]),
+        field=Field(row["field"]) if row["field"] else None,
+        message=row["message"],
+        since=row["since"],
+        title=row["title"],
+        words=row["words"],
+        content=row["content"],
+        acked=row["acked"],
+    )
+
+
+def cycle_row(row: CycleRow) -> Row:
+    """Every column but the id."""
+    return {
+        "started_at": row.started_at,
+        "finished_at": row.finished_at,
+        "outcome": row.outcome,
+        "counts": dict(row.counts) or None,
+        "note": clean(row.note),
+    }
+
+
+def cycle_load(row: Loaded) -> CycleRow:
+    return CycleRow(
+        id=row["id"],
+        started_at=row["started_at"],
+        finished_at=row["finished_at"],
+        outcome=row["outcome"],
+        counts=row["counts"] or {},
+        note=row["note"],
+    )
+
+
+def entry_load(row: Loaded) -> Entry:
+    """A journal entry as people read it; erased values are None. The other way is `journal.seal_entries`."""
+    return Entry(
+        id=row["id"],
+        kind=row["kind"],
+        at=row["at"],
+        cycle=row["cycle"],
+        crm_id=row["crm_id"],
+        work_id=row["work_id"],
+        side=Side(row["side"]) if row["side"] else None,
+        field=Field(row["field"]) if row["field"] else None,
+        old=value_in(row["old"]),
+        new=value_in(row["new"]),
+        rule=row["rule"],
+        reason=row["reason"],
+        changed_by=row["changed_by"],
+        operator=row["operator"],
+        crm_modified=row["crm_modified"],
+        work_modified=row["work_modified"],
+        detail=row["detail"],
+        previous=row["previous"],
+        hash=row["hash"],
+    )
+
+
+def unique(ids: Iterable[str]) -> list[str]:
+    """The ids in their order, each once."""
+    return list(dict.fromkeys(ids))

@@ -1,0 +1,73 @@
+"""The lease of a connection: one process at a time may write to its state.
+
+It is an exclusive lock on a file beside the database. The kernel releases it when its holder dies, so there is nothing
+to clean up; what the file says about the holder is only for the message.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from reconciler.errors import LeaseHeld, StateError
+from reconciler.ports import Clock
+from reconciler.store.database import database_path
+
+
+def lock_path(database: Path) -> Path:
+    return database.with_name(database.name + ".lock")
+
+
+@contextmanager
+def hold(url: str, clock: Clock) -> Iterator[None]:
+    """Hold the lease while the block runs. LeaseHeld if another has it; StateError if no lock file can be made.
+
+    A database in memory needs none.
+    """
+    database = database_path(url)
+    if database is None:
+        yield
+        return
+    path = lock_path(database)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except FileNotFoundError:
+        raise StateError(
+            f"the folder {path.parent} does not exist; create it, owned by the user that runs reconciler"
+        ) from None
+    except OSError as error:
+        raise StateError(f"the lock file {path} cannot be opened: {error.strerror}") from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LeaseHeld(f"another process is at work on this connection: {_holder(descriptor)}") from None
+        except OSError as error:
+            raise StateError(f"the lock file {path} cannot be locked: {error.strerror}") from error
+        _write(descriptor, {"host": socket.gethostname(), "pid": os.getpid(), "since": clock.now().isoformat()})
+        try:
+            yield
+        finally:
+            _write(descriptor, None)
+    finally:
+        # The file stays: if it were removed, two processes could lock two files of the same name.
+        os.close(descriptor)
+
+
+def _write(descriptor: int, holder: dict[str, object] | None) -> None:
+    os.ftruncate(descriptor, 0)
+    if holder is not None:
+        os.pwrite(descriptor, json.dumps(holder).encode(), 0)
+
+
+def _holder(descriptor: int) -> str:
+    try:
+        said = json.loads(os.pread(descriptor, 4096, 0))
+        return f"host {said['host']}, process {said['pid']}, since {said['since']}"
+    except (ValueError, KeyError, TypeError):
+        return "it has not said which yet"

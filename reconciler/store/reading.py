@@ -1,0 +1,175 @@
+"""Everything that can be asked of the state, on one connection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, Executable, Select, func, null, or_, select
+
+from reconciler.core.model import (
+    Attention,
+    Candidate,
+    Claim,
+    CycleRow,
+    Entry,
+    Intent,
+    Link,
+    Sending,
+    Side,
+    Tally,
+    Tombstone,
+)
+from reconciler.store import codec
+from reconciler.store.database import Opened, translated
+from reconciler.store.sql import chunks
+from reconciler.store.tables import (
+    ATTENTION,
+    CANDIDATE,
+    CLAIM,
+    CYCLE,
+    FACT,
+    INTENT,
+    JOURNAL,
+    LINK,
+    SENDING,
+    TOMBSTONE,
+)
+
+PAGE: Final = 500
+"""Rows of the journal that are in memory at a time."""
+
+
+def _nothing() -> None:
+    """What closing does the second time."""
+
+
+class SqlReader:
+    """A `StateReader`. Not for two threads at once. StateError where the database itself fails."""
+
+    def __init__(self, opened: Opened) -> None:
+        self._connection: Connection = opened.connection
+        self._close: Callable[[], None] = opened.close
+
+    def _rows(self, statement: Executable) -> list[codec.Row]:
+        """All rows of a statement. Every read goes through here."""
+        with translated():
+            result = self._connection.execute(statement)
+            names = list(result.keys())
+            return [dict(zip(names, row, strict=True)) for row in result]
+
+    def _in(self, statement: Select[Any], column: Any, ids: Collection[Any]) -> Iterator[codec.Row]:
+        for some in chunks(ids):
+            yield from self._rows(statement.where(column.in_(some)))
+
+    def close(self) -> None:
+        self._close()
+        self._close = _nothing
+
+    def fact(self, name: str) -> Any:
+        rows = self._rows(select(FACT.c.value).where(FACT.c.name == name))
+        return rows[0]["value"] if rows else None
+
+    def links_by(self, side: Side, ids: Collection[str]) -> dict[str, Link]:
+        name = f"{side.value}_id"
+        return {row[name]: codec.link_load(row) for row in self._in(select(LINK), LINK.c[name], ids)}
+
+    def links(self, *, after: int = 0, limit: int = 1000) -> list[Link]:
+        statement = select(LINK).where(LINK.c.key > after).order_by(LINK.c.key).limit(limit)
+        return [codec.link_load(row) for row in self._rows(statement)]
+
+    def dirty_links(self) -> list[Link]:
+        statement = select(LINK).where(LINK.c.dirty_since.is_not(None)).order_by(LINK.c.dirty_since, LINK.c.key)
+        return [codec.link_load(row) for row in self._rows(statement)]
+
+    def differing_links(self, *, after: int = 0, limit: int = 1000) -> list[Link]:
+        statement = (
+            select(LINK).where(LINK.c.differences.is_not(null()), LINK.c.key > after).order_by(LINK.c.key).limit(limit)
+        )
+        return [codec.link_load(row) for row in self._rows(statement)]
+
+    def candidates(self) -> list[Candidate]:
+        statement = select(CANDIDATE).order_by(CANDIDATE.c.since, CANDIDATE.c.crm_id)
+        return [codec.candidate_load(row) for row in self._rows(statement)]
+
+    def intents(self) -> list[Intent]:
+        statement = select(INTENT).order_by(INTENT.c.sent, INTENT.c.crm_id)
+        return [codec.intent_load(row) for row in self._rows(statement)]
+
+    def sendings(self) -> list[Sending]:
+        statement = select(SENDING).order_by(SENDING.c.sent, SENDING.c.link, SENDING.c.side)
+        return [codec.sending_load(row) for row in self._rows(statement)]
+
+    def claims(self, crm_ids: Collection[str] | None = None) -> list[Claim]:
+        rows = self._rows(select(CLAIM)) if crm_ids is None else list(self._in(select(CLAIM), CLAIM.c.crm_id, crm_ids))
+        return [codec.claim_load(row) for row in sorted(rows, key=lambda row: (row["crm_id"], row["work_id"]))]
+
+    def tombstones(self, *, crm_ids: Collection[str] = (), work_ids: Collection[str] = ()) -> list[Tombstone]:
+        found = {
+            (row["crm_id"], row["work_id"]): row
+            for column, ids in ((TOMBSTONE.c.crm_id, crm_ids), (TOMBSTONE.c.work_id, work_ids))
+            for row in self._in(select(TOMBSTONE), column, ids)
+        }
+        return [codec.tombstone_load(found[key]) for key in sorted(found)]
+
+    def attention(self) -> list[Attention]:
+        statement = select(ATTENTION).order_by(ATTENTION.c.since, *ATTENTION.primary_key)
+        return [codec.attention_load(row) for row in self._rows(statement)]
+
+    def tally(self) -> Tally:
+        counts = {
+            row["condition"]: row["pairs"]
+            for row in self._rows(select(LINK.c.condition, func.count().label("pairs")).group_by(LINK.c.condition))
+        }
+        [others] = self._rows(
+            select(
+                select(func.count()).select_from(TOMBSTONE).scalar_subquery().label("tombstones"),
+                select(func.count()).select_from(CANDIDATE).scalar_subquery().label("candidates"),
+            )
+        )
+        return Tally(linked=sum(counts.values()), **counts, **others)
+
+    def cycles(self, limit: int = 20) -> list[CycleRow]:
+        statement = select(CYCLE).order_by(CYCLE.c.id.desc()).limit(limit)
+        return [codec.cycle_load(row) for row in self._rows(statement)]
+
+    def journal(
+        self,
+        *,
+        crm_id: str | None = None,
+        work_id: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        entry: int | None = None,
+    ) -> Iterator[Entry]:
+        statement = select(JOURNAL)
+        either = [
+            column == wanted
+            for column, wanted in ((JOURNAL.c.crm_id, crm_id), (JOURNAL.c.work_id, work_id))
+            if wanted is not None
+        ]
+        if either:
+            statement = statement.where(or_(*either))
+        if since is not None:
+            statement = statement.where(JOURNAL.c.at >= since)
+        if until is not None:
+            statement = statement.where(JOURNAL.c.at < until)
+        if entry is not None:
+            statement = statement.where(JOURNAL.c.id == entry)
+        return (codec.entry_load(row) for row in self._pages(statement))
+
+    def journal_rows(self) -> Iterator[codec.Row]:
+        """The whole journal with its secrets and seals, for checking the chain."""
+        return self._pages(select(JOURNAL))
+
+    def _pages(self, statement: Select[Any]) -> Iterator[codec.Row]:
+        """Page by page in the order of ids, so that no cursor stays open between two rows."""
+        statement = statement.order_by(JOURNAL.c.id).limit(PAGE)
+        last: int | None = None
+        while True:
+            rows = self._rows(statement if last is None else statement.where(JOURNAL.c.id > last))
+            yield from rows
+            if len(rows) < PAGE:
+                return
+            last = rows[-1]["id"]

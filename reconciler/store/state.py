@@ -1,0 +1,199 @@
+"""The state opened for writing, and its transactions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, Final
+
+from sqlalchemy import Executable, bindparam, case, delete, func, insert, select, update
+
+from reconciler.core.model import (
+    Attention,
+    Candidate,
+    Claim,
+    CycleRow,
+    Entry,
+    Intent,
+    Link,
+    Sending,
+    Tombstone,
+)
+from reconciler.store import codec, journal
+from reconciler.store.database import Opened, begin_write, translated
+from reconciler.store.reading import SqlReader
+from reconciler.store.sql import delete_in, delete_keys, upsert
+from reconciler.store.tables import (
+    ATTENTION,
+    CANDIDATE,
+    CLAIM,
+    CYCLE,
+    FACT,
+    INTENT,
+    JOURNAL,
+    LINK,
+    SENDING,
+    TOMBSTONE,
+)
+
+CYCLES_KEPT: Final = 1000
+
+
+class SqlTransaction(SqlReader):
+    """A `Transaction`: sees its own writes. Usable only inside its `with` block."""
+
+    def __init__(self, opened: Opened, random_bytes: journal.RandomBytes) -> None:
+        super().__init__(opened)
+        self._random_bytes = random_bytes
+        self._ended = False
+
+    def end(self) -> None:
+        self._ended = True
+
+    def close(self) -> None:
+        """Nothing: the block's end closes it."""
+
+    def _rows(self, statement: Executable) -> list[codec.Row]:
+        if self._ended:
+            raise RuntimeError("this transaction has ended")
+        return super()._rows(statement)
+
+    def _upsert(self, table: Any, rows: list[codec.Row], **options: Any) -> None:
+        self._alive()
+        upsert(self._connection, table, rows, **options)
+
+    def _alive(self) -> None:
+        if self._ended:
+            raise RuntimeError("this transaction has ended")
+
+    def set_fact(self, name: str, value: Any) -> None:
+        if value is None:
+            self._alive()
+            self._connection.execute(delete(FACT).where(FACT.c.name == name))
+        else:
+            self._upsert(FACT, [{"name": name, "value": value}])
+
+    def save_links(self, links: Iterable[Link]) -> list[Link]:
+        self._alive()
+        wanted = list(links)
+        known = [codec.link_row(link) | {"the_key": link.key} for link in wanted if link.key]
+        if known:
+            statement = update(LINK).where(LINK.c.key == bindparam("the_key"))
+            done = self._connection.execute(statement, known)
+            if done.rowcount != len(known):
+                raise LookupError("a link that is no longer there cannot be saved")
+        fresh = [codec.link_row(link) for link in wanted if not link.key]
+        keys: Iterator[int] = iter(())
+        if fresh:
+            made = insert(LINK).returning(LINK.c.key, sort_by_parameter_order=True)
+            keys = iter(self._connection.execute(made, fresh).scalars().all())
+        return [link if link.key else replace(link, key=next(keys)) for link in wanted]
+
+    def drop_links(self, keys: Collection[int]) -> None:
+        self._alive()
+        delete_in(self._connection, LINK.c.key, LINK, keys)
+
+    def save_candidates(self, candidates: Iterable[Candidate]) -> None:
+        self._upsert(CANDIDATE, [codec.candidate_row(candidate) for candidate in candidates])
+
+    def drop_candidates(self, crm_ids: Collection[str]) -> None:
+        self._alive()
+        delete_in(self._connection, CANDIDATE.c.crm_id, CANDIDATE, crm_ids)
+
+    def save_intents(self, intents: Iterable[Intent]) -> None:
+        self._upsert(INTENT, [codec.intent_row(intent) for intent in intents])
+
+    def drop_intents(self, crm_ids: Collection[str]) -> None:
+        self._alive()
+        delete_in(self._connection, INTENT.c.crm_id, INTENT, crm_ids)
+
+    def save_sendings(self, sendings: Iterable[Sending]) -> None:
+        self._upsert(SENDING, [codec.sending_row(sending) for sending in sendings])
+
+    def drop_sendings(self, sendings: Iterable[Sending]) -> None:
+        self._alive()
+        delete_keys(self._connection, SENDING, [(sending.link, sending.side.value) for sending in sendings])
+
+    def save_claims(self, claims: Iterable[Claim]) -> None:
+        self._upsert(CLAIM, [codec.claim_row(claim) for claim in claims])
+
+    def drop_claims(self, work_ids: Collection[str]) -> None:
+        self._alive()
+        delete_in(self._connection, CLAIM.c.work_id, CLAIM, work_ids)
+
+    def save_tombstones(self, tombstones: Iterable[Tombstone]) -> None:
+        self._upsert(TOMBSTONE, [codec.tombstone_row(tombstone) for tombstone in tombstones])
+
+    def drop_tombstones(self, crm_ids: Collection[str]) -> None:
+        self._alive()
+        delete_in(self._connection, TOMBSTONE.c.crm_id, TOMBSTONE, crm_ids)
+
+    def raise_attention(self, entries: Iterable[Attention]) -> None:
+        """As the port says; an entry that comes with `acked` sets it, which is how a person acknowledges one."""
+
+        def acked(old: Any, new: Any) -> Any:
+            return func.coalesce(new.acked, case((old.content == new.content, old.acked), else_=None))
+
+        rows = [codec.attention_row(entry) for entry in entries]
+        self._upsert(ATTENTION, rows, replace={"since": None, "acked": acked})
+
+    def clear_attention(self, entries: Iterable[Attention]) -> None:
+        self._alive()
+        keys = [
+            (entry.side.value, entry.id, entry.code.value, entry.field.value if entry.field else "")
+            for entry in entries
+        ]
+        delete_keys(self._connection, ATTENTION, keys)
+
+    def append(self, entries: Iterable[Entry]) -> list[int]:
+        last = self._rows(select(JOURNAL.c.id, JOURNAL.c.hash).order_by(JOURNAL.c.id.desc()).limit(1))
+        last_id, last_hash = (last[0]["id"], last[0]["hash"]) if last else (0, journal.GENESIS)
+        rows = list(journal.chain(entries, last_id, last_hash, self._random_bytes))
+        if rows:
+            self._connection.execute(insert(JOURNAL), rows)
+        return [row["id"] for row in rows]
+
+    def save_cycle(self, row: CycleRow) -> int:
+        self._alive()
+        values = codec.cycle_row(row)
+        if row.id:
+            self._connection.execute(update(CYCLE).where(CYCLE.c.id == row.id).values(values))
+            return row.id
+        made: int = self._connection.execute(insert(CYCLE).values(values).returning(CYCLE.c.id)).scalar_one()
+        self._connection.execute(delete(CYCLE).where(CYCLE.c.id <= made - CYCLES_KEPT))
+        return made
+
+
+class SqlStore(SqlReader):
+    """A `Store`. One connection reads and writes, so a read inside an open transaction's block sees its writes."""
+
+    def __init__(self, opened: Opened, random_bytes: journal.RandomBytes) -> None:
+        super().__init__(opened)
+        self._random_bytes = random_bytes
+        self._open = False
+
+    def _rows(self, statement: Executable) -> list[codec.Row]:
+        rows = super()._rows(statement)
+        if not self._open:
+            self._connection.rollback()  # a lone read holds no transaction afterwards
+        return rows
+
+    @contextmanager
+    def transaction(self) -> Iterator[SqlTransaction]:
+        """Writes that become durable together. RuntimeError inside another one; StateError if the disk fails."""
+        if self._open:
+            raise RuntimeError("a transaction is open already")
+        with translated():
+            begin_write(self._connection)
+            self._open = True
+            made = SqlTransaction(Opened(self._connection, lambda: None), self._random_bytes)
+            try:
+                yield made
+                self._connection.commit()
+            except BaseException:
+                self._connection.rollback()
+                raise
+            finally:
+                made.end()
+                self._open = False
