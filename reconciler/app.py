@@ -199,8 +199,8 @@ async def _sides(settings: Settings, world: World, crm_type: type[C], work_type:
 @contextmanager
 def writing_state(settings: Settings, world: World = REAL) -> Iterator[Store]:
     """The state for the one writer of this connection. Errors: `LeaseHeld`, `StateError`, `Halted` (another tenant)."""
-    with hold(settings.state.url, world.clock):
-        store = open_store(settings.state.url, random_bytes=world.random_bytes)
+    with hold(settings.state.url.get_secret_value(), world.clock):
+        store = open_store(settings.state.url.get_secret_value(), random_bytes=world.random_bytes)
         try:
             _prove_identity(settings, store)
             yield store
@@ -211,7 +211,7 @@ def writing_state(settings: Settings, world: World = REAL) -> Iterator[Store]:
 @contextmanager
 def reading_state(settings: Settings) -> Iterator[StateReader]:
     """A consistent, read-only view of the state; an empty one if there is none yet. Creates nothing."""
-    state = open_reader(settings.state.url)
+    state = open_reader(settings.state.url.get_secret_value())
     try:
         yield state
     finally:

@@ -110,5 +110,5 @@ class Call:
 
 def json_answer(status: int, body: object, headers: Mapping[str, str] | None = None) -> Answer:
     """An answer whose body is JSON."""
-    content = json.dumps(body, ensure_ascii=False).encode()
+    content = json.dumps(body, ensure_ascii=False).encode(errors="replace")
     return Answer(status, content, {"content-type": "application/json; charset=utf-8", **(headers or {})})

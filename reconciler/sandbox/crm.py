@@ -211,7 +211,7 @@ class CrmSystem(CrmRecords):
 
 
 def _digits(value: str) -> bool:
-    return value.isascii() and value.isdigit()
+    return value.isascii() and value.isdigit() and len(value) < 20
 
 
 def _stored(fields: Row) -> Row:

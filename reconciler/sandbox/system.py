@@ -1,5 +1,6 @@
 """What both sandbox systems have in common: clock, lock, log, faults and the way of one call through them."""
 
+import copy
 import random
 import threading
 from abc import ABC, abstractmethod
@@ -63,6 +64,11 @@ class System(ABC):
         """The row is gone for good."""
         with self.lock:
             del self.rows[id]
+
+    def snapshot(self) -> list[Row]:
+        """Copies of all stored rows, hidden ones too."""
+        with self.lock:
+            return copy.deepcopy(list(self.rows.values()))
 
     def visible(self, id: object) -> Row | None:
         """The row of that id as a caller may see it."""

@@ -32,6 +32,17 @@ PREFIX: Final = "RECONCILER__"
 CREDENTIALS: Final = Path("/run/credentials")
 """Where systemd puts credentials. It guards them itself, with access lists that look like group permissions."""
 
+_PLAIN: Final = {
+    "string_type": "must be text in quotes",
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "tuple_type": "must be a list",
+    "dict_type": "must be a table",
+    "model_type": "must be a table",
+    "too_short": "must not be empty",
+}
+"""Pydantic's commonest faults in the words of a config file."""
+
 
 def load(path: Path, env: Mapping[str, str]) -> Settings:
     """The settings of the file at `path`, with the overrides and credentials that `env` names.
@@ -64,7 +75,7 @@ def load(path: Path, env: Mapping[str, str]) -> Settings:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text("utf-8-sig").replace("\r\n", "\n")
+        return path.read_text("utf-8-sig")
     except UnicodeDecodeError:
         message = "is not a text in UTF-8; save it as UTF-8"
     except FileNotFoundError:
@@ -274,8 +285,7 @@ def _message(error: ErrorDetails) -> str:
         return "there is no such key; remove it" + _nearest(str(error["loc"][-1]), _siblings(error["loc"]))
     if error["type"] == "missing":
         return f"is missing: {info.description}" if info and info.description else "is missing"
-    words = error["msg"].removeprefix("Value error, ")
-    words = re.sub(r"^\w+ should ", "must ", words)
+    words = _PLAIN.get(error["type"]) or re.sub(r"^\w+ should ", "must ", error["msg"].removeprefix("Value error, "))
     if info is None or info.default == "" or not isinstance(info.default, str | int | float | timedelta):
         return words
     default = shown(info.default) if isinstance(info.default, timedelta) else info.default

@@ -1,4 +1,4 @@
-"""Frozen types to rows and back: pure functions, one pair for each type.
+"""Values and links to rows and back; pure functions. `rows` has the smaller types.
 
 A row is a mapping from column names to what the column's type takes: aware datetimes, plain strings, and for JSON
 columns str, list, dict or None. Moments inside JSON are ISO strings in UTC. Loading raises ValueError or KeyError for
@@ -7,28 +7,19 @@ what this program never wrote.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from reconciler.core.model import (
     Aside,
-    Attention,
-    Candidate,
-    Claim,
     Code,
-    CycleRow,
     Difference,
-    Entry,
     Field,
     Half,
-    Intent,
     Link,
     Presence,
-    Sending,
     Side,
-    Target,
-    Tombstone,
     Value,
     Values,
     Wanted,
@@ -46,7 +37,7 @@ def clean(words: str) -> str:
     return words.encode("utf-8", "replace").decode("utf-8")
 
 
-def _clean_or_none(words: str | None) -> str | None:
+def clean_or_none(words: str | None) -> str | None:
     return None if words is None else clean(words)
 
 
@@ -112,7 +103,7 @@ def half_row(prefix: str, half: Half) -> Row:
         f"{prefix}_modified": half.modified,
         f"{prefix}_own_stamp": half.own_stamp,
         f"{prefix}_agreed": half.agreed,
-        f"{prefix}_author": half.author,
+        f"{prefix}_author": clean_or_none(half.author),
         f"{prefix}_presence": half.presence.value,
         f"{prefix}_missing_since": half.missing_since,
         f"{prefix}_project": half.project,
@@ -266,205 +257,3 @@ def link_from_json(data: Loaded | None) -> Link | None:
     if data is None:
         return None
     return link_load({**data, **{name: moment_in(data[name]) for name in _MOMENTS}})
-
-
-def candidate_row(candidate: Candidate) -> Row:
-    return {
-        "crm_id": candidate.crm_id,
-        "project": candidate.target.project,
-        "group": candidate.target.group,
-        "since": candidate.since,
-        "title": clean(candidate.title),
-        "on_request": candidate.on_request,
-        "refused": candidate.refused.value if candidate.refused else None,
-        "words": clean(candidate.words),
-        "config": candidate.config,
-        "not_before": candidate.not_before,
-        "tries": candidate.tries,
-    }
-
-
-def candidate_load(row: Loaded) -> Candidate:
-    return Candidate(
-        crm_id=row["crm_id"],
-        target=Target(project=row["project"], group=row["group"]),
-        since=row["since"],
-        title=row["title"],
-        on_request=row["on_request"],
-        refused=Code(row["refused"]) if row["refused"] else None,
-        words=row["words"],
-        config=row["config"],
-        not_before=row["not_before"],
-        tries=row["tries"],
-    )
-
-
-def intent_row(intent: Intent) -> Row:
-    return {
-        "crm_id": intent.crm_id,
-        "project": intent.target.project,
-        "group": intent.target.group,
-        "values": values_out(intent.values),
-        "source": values_out(intent.source),
-        "sent": intent.sent,
-        "floor": intent.floor,
-        "title": clean(intent.title),
-        "searches": intent.searches,
-    }
-
-
-def intent_load(row: Loaded) -> Intent:
-    return Intent(
-        crm_id=row["crm_id"],
-        target=Target(project=row["project"], group=row["group"]),
-        values=values_in(row["values"]),
-        source=values_in(row["source"]),
-        sent=row["sent"],
-        floor=row["floor"],
-        title=row["title"],
-        searches=row["searches"],
-    )
-
-
-def sending_row(sending: Sending) -> Row:
-    return {
-        "link": sending.link,
-        "side": sending.side.value,
-        "values": values_out(sending.values),
-        "source": values_out(sending.source),
-        "sent": sending.sent,
-    }
-
-
-def sending_load(row: Loaded) -> Sending:
-    return Sending(
-        link=row["link"],
-        side=Side(row["side"]),
-        values=values_in(row["values"]),
-        source=values_in(row["source"]),
-        sent=row["sent"],
-    )
-
-
-def claim_row(claim: Claim) -> Row:
-    return {
-        "work_id": claim.work_id,
-        "crm_id": claim.crm_id,
-        "created": claim.created,
-        "deleted": claim.deleted,
-        "reported": claim.reported,
-    }
-
-
-def claim_load(row: Loaded) -> Claim:
-    return Claim(
-        work_id=row["work_id"],
-        crm_id=row["crm_id"],
-        created=row["created"],
-        deleted=row["deleted"],
-        reported=row["reported"],
-    )
-
-
-def tombstone_row(tombstone: Tombstone) -> Row:
-    return {
-        "crm_id": tombstone.crm_id,
-        "work_id": tombstone.work_id,
-        "reason": tombstone.reason,
-        "manual": tombstone.manual,
-        "at": tombstone.at,
-        "link": link_json(tombstone.link),
-    }
-
-
-def tombstone_load(row: Loaded) -> Tombstone:
-    return Tombstone(
-        crm_id=row["crm_id"],
-        work_id=row["work_id"],
-        reason=row["reason"],
-        manual=row["manual"],
-        at=row["at"],
-        link=link_from_json(row["link"]),
-    )
-
-
-def attention_row(entry: Attention) -> Row:
-    return {
-        "side": entry.side.value,
-        "id": entry.id,
-        "code": entry.code.value,
-        "field": entry.field.value if entry.field else "",
-        "message": clean(entry.message),
-        "since": entry.since,
-        "title": clean(entry.title),
-        "words": clean(entry.words),
-        "content": clean(entry.content),
-        "acked": _clean_or_none(entry.acked),
-    }
-
-
-def attention_load(row: Loaded) -> Attention:
-    return Attention(
-        side=Side(row["side"]),
-        id=row["id"],
-        code=Code(row["code"]),
-        field=Field(row["field"]) if row["field"] else None,
-        message=row["message"],
-        since=row["since"],
-        title=row["title"],
-        words=row["words"],
-        content=row["content"],
-        acked=row["acked"],
-    )
-
-
-def cycle_row(row: CycleRow) -> Row:
-    """Every column but the id."""
-    return {
-        "started_at": row.started_at,
-        "finished_at": row.finished_at,
-        "outcome": row.outcome,
-        "counts": dict(row.counts) or None,
-        "note": clean(row.note),
-    }
-
-
-def cycle_load(row: Loaded) -> CycleRow:
-    return CycleRow(
-        id=row["id"],
-        started_at=row["started_at"],
-        finished_at=row["finished_at"],
-        outcome=row["outcome"],
-        counts=row["counts"] or {},
-        note=row["note"],
-    )
-
-
-def entry_load(row: Loaded) -> Entry:
-    """A journal entry as people read it; erased values are None. The other way is `journal.seal_entries`."""
-    return Entry(
-        id=row["id"],
-        kind=row["kind"],
-        at=row["at"],
-        cycle=row["cycle"],
-        crm_id=row["crm_id"],
-        work_id=row["work_id"],
-        side=Side(row["side"]) if row["side"] else None,
-        field=Field(row["field"]) if row["field"] else None,
-        old=value_in(row["old"]),
-        new=value_in(row["new"]),
-        rule=row["rule"],
-        reason=row["reason"],
-        changed_by=row["changed_by"],
-        operator=row["operator"],
-        crm_modified=row["crm_modified"],
-        work_modified=row["work_modified"],
-        detail=row["detail"],
-        previous=row["previous"],
-        hash=row["hash"],
-    )
-
-
-def unique(ids: Iterable[str]) -> list[str]:
-    """The ids in their order, each once."""
-    return list(dict.fromkeys(ids))

@@ -244,16 +244,17 @@ def _empty() -> Opened:
 
 def _snapshot(path: Path, after: Callable[[], None]) -> Opened:
     raw = _raw(str(path), "ro", _READER_PRAGMAS)
+    engine = _engine(lambda: raw)
     try:
+        connection = engine.connect()  # may roll back while it gets to know the driver, so nothing is begun before
         raw.execute("BEGIN")
         revision = schema.revision(raw)  # the first read takes the snapshot
         schema.refuse_unknown(revision, path)
         schema.refuse_old(revision, path)
     except BaseException:
+        engine.dispose()
         raw.close()
         raise
-    engine = _engine(lambda: raw)
-    connection = engine.connect()
     close = _finish(engine, connection)
 
     def close_all() -> None:

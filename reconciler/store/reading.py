@@ -21,7 +21,7 @@ from reconciler.core.model import (
     Tally,
     Tombstone,
 )
-from reconciler.store import codec
+from reconciler.store import codec, rows
 from reconciler.store.database import Opened, translated
 from reconciler.store.sql import chunks
 from reconciler.store.tables import (
@@ -57,7 +57,7 @@ class SqlReader:
         with translated():
             result = self._connection.execute(statement)
             names = list(result.keys())
-            return [dict(zip(names, row, strict=True)) for row in result]
+            return [dict(zip(names, row, strict=True)) for row in result.all()]
 
     def _in(self, statement: Select[Any], column: Any, ids: Collection[Any]) -> Iterator[codec.Row]:
         for some in chunks(ids):
@@ -68,8 +68,8 @@ class SqlReader:
         self._close = _nothing
 
     def fact(self, name: str) -> Any:
-        rows = self._rows(select(FACT.c.value).where(FACT.c.name == name))
-        return rows[0]["value"] if rows else None
+        found = self._rows(select(FACT.c.value).where(FACT.c.name == name))
+        return found[0]["value"] if found else None
 
     def links_by(self, side: Side, ids: Collection[str]) -> dict[str, Link]:
         name = f"{side.value}_id"
@@ -91,19 +91,19 @@ class SqlReader:
 
     def candidates(self) -> list[Candidate]:
         statement = select(CANDIDATE).order_by(CANDIDATE.c.since, CANDIDATE.c.crm_id)
-        return [codec.candidate_load(row) for row in self._rows(statement)]
+        return [rows.candidate_load(row) for row in self._rows(statement)]
 
     def intents(self) -> list[Intent]:
         statement = select(INTENT).order_by(INTENT.c.sent, INTENT.c.crm_id)
-        return [codec.intent_load(row) for row in self._rows(statement)]
+        return [rows.intent_load(row) for row in self._rows(statement)]
 
     def sendings(self) -> list[Sending]:
         statement = select(SENDING).order_by(SENDING.c.sent, SENDING.c.link, SENDING.c.side)
-        return [codec.sending_load(row) for row in self._rows(statement)]
+        return [rows.sending_load(row) for row in self._rows(statement)]
 
     def claims(self, crm_ids: Collection[str] | None = None) -> list[Claim]:
-        rows = self._rows(select(CLAIM)) if crm_ids is None else list(self._in(select(CLAIM), CLAIM.c.crm_id, crm_ids))
-        return [codec.claim_load(row) for row in sorted(rows, key=lambda row: (row["crm_id"], row["work_id"]))]
+        found = self._rows(select(CLAIM)) if crm_ids is None else list(self._in(select(CLAIM), CLAIM.c.crm_id, crm_ids))
+        return [rows.claim_load(row) for row in sorted(found, key=lambda row: (row["crm_id"], row["work_id"]))]
 
     def tombstones(self, *, crm_ids: Collection[str] = (), work_ids: Collection[str] = ()) -> list[Tombstone]:
         found = {
@@ -111,11 +111,11 @@ class SqlReader:
             for column, ids in ((TOMBSTONE.c.crm_id, crm_ids), (TOMBSTONE.c.work_id, work_ids))
             for row in self._in(select(TOMBSTONE), column, ids)
         }
-        return [codec.tombstone_load(found[key]) for key in sorted(found)]
+        return [rows.tombstone_load(found[key]) for key in sorted(found)]
 
     def attention(self) -> list[Attention]:
         statement = select(ATTENTION).order_by(ATTENTION.c.since, *ATTENTION.primary_key)
-        return [codec.attention_load(row) for row in self._rows(statement)]
+        return [rows.attention_load(row) for row in self._rows(statement)]
 
     def tally(self) -> Tally:
         counts = {
@@ -132,7 +132,7 @@ class SqlReader:
 
     def cycles(self, limit: int = 20) -> list[CycleRow]:
         statement = select(CYCLE).order_by(CYCLE.c.id.desc()).limit(limit)
-        return [codec.cycle_load(row) for row in self._rows(statement)]
+        return [rows.cycle_load(row) for row in self._rows(statement)]
 
     def journal(
         self,
@@ -157,19 +157,40 @@ class SqlReader:
             statement = statement.where(JOURNAL.c.at < until)
         if entry is not None:
             statement = statement.where(JOURNAL.c.id == entry)
-        return (codec.entry_load(row) for row in self._pages(statement))
+        return (rows.entry_load(row) for row in self._pages(statement))
 
     def journal_rows(self) -> Iterator[codec.Row]:
-        """The whole journal with its secrets and seals, for checking the chain."""
-        return self._pages(select(JOURNAL))
+        """The whole journal with its secrets and seals, for checking the chain.
+
+        Of a row that somebody made unreadable only the id is given.
+        """
+        ids = select(JOURNAL.c.id).order_by(JOURNAL.c.id).limit(PAGE)
+        last: int | None = None
+        while True:
+            numbers = [row["id"] for row in self._rows(ids if last is None else ids.where(JOURNAL.c.id > last))]
+            if not numbers:
+                return
+            page = select(JOURNAL).where(JOURNAL.c.id.between(numbers[0], numbers[-1])).order_by(JOURNAL.c.id)
+            try:
+                yield from self._rows(page)
+            except (ValueError, TypeError):
+                for number in numbers:
+                    yield self._readable(number)
+            last = numbers[-1]
+
+    def _readable(self, number: int) -> codec.Row:
+        try:
+            return self._rows(select(JOURNAL).where(JOURNAL.c.id == number))[0]
+        except (ValueError, TypeError):
+            return {"id": number}
 
     def _pages(self, statement: Select[Any]) -> Iterator[codec.Row]:
         """Page by page in the order of ids, so that no cursor stays open between two rows."""
         statement = statement.order_by(JOURNAL.c.id).limit(PAGE)
         last: int | None = None
         while True:
-            rows = self._rows(statement if last is None else statement.where(JOURNAL.c.id > last))
-            yield from rows
-            if len(rows) < PAGE:
+            found = self._rows(statement if last is None else statement.where(JOURNAL.c.id > last))
+            yield from found
+            if len(found) < PAGE:
                 return
-            last = rows[-1]["id"]
+            last = found[-1]["id"]

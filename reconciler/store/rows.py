@@ -1,8 +1,6 @@
-"""The smaller types to columns and back; `codec` has links and values. Pure; the round trip gives an equal value."""
+"""The smaller types to rows and back; `codec` has values and links, and says what a row is."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from reconciler.core.model import (
     Attention,
@@ -10,6 +8,7 @@ from reconciler.core.model import (
     Claim,
     Code,
     CycleRow,
+    Entry,
     Field,
     Intent,
     Sending,
@@ -17,20 +16,28 @@ from reconciler.core.model import (
     Target,
     Tombstone,
 )
-from reconciler.store.codec import clean, from_values, pack_link, to_values, unpack_link
+from reconciler.store.codec import (
+    Loaded,
+    Row,
+    clean,
+    clean_or_none,
+    link_from_json,
+    link_json,
+    value_in,
+    values_in,
+    values_out,
+)
 
-Columns = dict[str, Any]
 
-
-def to_candidate(candidate: Candidate) -> Columns:
+def candidate_row(candidate: Candidate) -> Row:
     return {
         "crm_id": candidate.crm_id,
-        "project": clean(candidate.target.project),
-        "task_group": clean(candidate.target.group),
+        "project": candidate.target.project,
+        "group": candidate.target.group,
         "since": candidate.since,
         "title": clean(candidate.title),
         "on_request": candidate.on_request,
-        "refused": None if candidate.refused is None else candidate.refused.value,
+        "refused": candidate.refused.value if candidate.refused else None,
         "words": clean(candidate.words),
         "config": candidate.config,
         "not_before": candidate.not_before,
@@ -38,28 +45,28 @@ def to_candidate(candidate: Candidate) -> Columns:
     }
 
 
-def from_candidate(row: Any) -> Candidate:
+def candidate_load(row: Loaded) -> Candidate:
     return Candidate(
-        crm_id=row.crm_id,
-        target=Target(project=row.project, group=row.task_group),
-        since=row.since,
-        title=row.title,
-        on_request=row.on_request,
-        refused=None if row.refused is None else Code(row.refused),
-        words=row.words,
-        config=row.config,
-        not_before=row.not_before,
-        tries=row.tries,
+        crm_id=row["crm_id"],
+        target=Target(project=row["project"], group=row["group"]),
+        since=row["since"],
+        title=row["title"],
+        on_request=row["on_request"],
+        refused=Code(row["refused"]) if row["refused"] else None,
+        words=row["words"],
+        config=row["config"],
+        not_before=row["not_before"],
+        tries=row["tries"],
     )
 
 
-def to_intent(intent: Intent) -> Columns:
+def intent_row(intent: Intent) -> Row:
     return {
         "crm_id": intent.crm_id,
-        "project": clean(intent.target.project),
-        "task_group": clean(intent.target.group),
-        "payload": to_values(intent.values),
-        "source": to_values(intent.source),
+        "project": intent.target.project,
+        "group": intent.target.group,
+        "values": values_out(intent.values),
+        "source": values_out(intent.source),
         "sent": intent.sent,
         "floor": intent.floor,
         "title": clean(intent.title),
@@ -67,40 +74,40 @@ def to_intent(intent: Intent) -> Columns:
     }
 
 
-def from_intent(row: Any) -> Intent:
+def intent_load(row: Loaded) -> Intent:
     return Intent(
-        crm_id=row.crm_id,
-        target=Target(project=row.project, group=row.task_group),
-        values=from_values(row.payload),
-        source=from_values(row.source),
-        sent=row.sent,
-        floor=row.floor,
-        title=row.title,
-        searches=row.searches,
+        crm_id=row["crm_id"],
+        target=Target(project=row["project"], group=row["group"]),
+        values=values_in(row["values"]),
+        source=values_in(row["source"]),
+        sent=row["sent"],
+        floor=row["floor"],
+        title=row["title"],
+        searches=row["searches"],
     )
 
 
-def to_sending(sending: Sending) -> Columns:
+def sending_row(sending: Sending) -> Row:
     return {
         "link": sending.link,
         "side": sending.side.value,
-        "payload": to_values(sending.values),
-        "source": to_values(sending.source),
+        "values": values_out(sending.values),
+        "source": values_out(sending.source),
         "sent": sending.sent,
     }
 
 
-def from_sending(row: Any) -> Sending:
+def sending_load(row: Loaded) -> Sending:
     return Sending(
-        link=row.link,
-        side=Side(row.side),
-        values=from_values(row.payload),
-        source=from_values(row.source),
-        sent=row.sent,
+        link=row["link"],
+        side=Side(row["side"]),
+        values=values_in(row["values"]),
+        source=values_in(row["source"]),
+        sent=row["sent"],
     )
 
 
-def to_claim(claim: Claim) -> Columns:
+def claim_row(claim: Claim) -> Row:
     return {
         "work_id": claim.work_id,
         "crm_id": claim.crm_id,
@@ -110,85 +117,110 @@ def to_claim(claim: Claim) -> Columns:
     }
 
 
-def from_claim(row: Any) -> Claim:
+def claim_load(row: Loaded) -> Claim:
     return Claim(
-        work_id=row.work_id, crm_id=row.crm_id, created=row.created, deleted=row.deleted, reported=row.reported
+        work_id=row["work_id"],
+        crm_id=row["crm_id"],
+        created=row["created"],
+        deleted=row["deleted"],
+        reported=row["reported"],
     )
 
 
-def to_tombstone(tombstone: Tombstone) -> Columns:
+def tombstone_row(tombstone: Tombstone) -> Row:
     return {
         "crm_id": tombstone.crm_id,
         "work_id": tombstone.work_id,
-        "reason": clean(tombstone.reason),
+        "reason": tombstone.reason,
         "manual": tombstone.manual,
         "at": tombstone.at,
-        "link": None if tombstone.link is None else pack_link(tombstone.link),
+        "link": link_json(tombstone.link),
     }
 
 
-def from_tombstone(row: Any) -> Tombstone:
+def tombstone_load(row: Loaded) -> Tombstone:
     return Tombstone(
-        crm_id=row.crm_id,
-        work_id=row.work_id,
-        reason=row.reason,
-        manual=row.manual,
-        at=row.at,
-        link=None if row.link is None else unpack_link(row.link),
+        crm_id=row["crm_id"],
+        work_id=row["work_id"],
+        reason=row["reason"],
+        manual=row["manual"],
+        at=row["at"],
+        link=link_from_json(row["link"]),
     )
 
 
-def attention_key(entry: Attention) -> Columns:
+def attention_row(entry: Attention) -> Row:
     return {
         "side": entry.side.value,
         "id": entry.id,
         "code": entry.code.value,
-        "field": "" if entry.field is None else entry.field.value,
-    }
-
-
-def to_attention(entry: Attention) -> Columns:
-    return attention_key(entry) | {
+        "field": entry.field.value if entry.field else "",
         "message": clean(entry.message),
         "since": entry.since,
         "title": clean(entry.title),
         "words": clean(entry.words),
         "content": clean(entry.content),
-        "acked": None if entry.acked is None else clean(entry.acked),
+        "acked": clean_or_none(entry.acked),
     }
 
 
-def from_attention(row: Any) -> Attention:
+def attention_load(row: Loaded) -> Attention:
     return Attention(
-        side=Side(row.side),
-        id=row.id,
-        code=Code(row.code),
-        field=Field(row.field) if row.field else None,
-        message=row.message,
-        since=row.since,
-        title=row.title,
-        words=row.words,
-        content=row.content,
-        acked=row.acked,
+        side=Side(row["side"]),
+        id=row["id"],
+        code=Code(row["code"]),
+        field=Field(row["field"]) if row["field"] else None,
+        message=row["message"],
+        since=row["since"],
+        title=row["title"],
+        words=row["words"],
+        content=row["content"],
+        acked=row["acked"],
     )
 
 
-def to_cycle(cycle: CycleRow) -> Columns:
+def cycle_row(row: CycleRow) -> Row:
+    """Every column but the id."""
     return {
-        "started_at": cycle.started_at,
-        "finished_at": cycle.finished_at,
-        "outcome": cycle.outcome,
-        "counts": dict(cycle.counts),
-        "note": clean(cycle.note),
+        "started_at": row.started_at,
+        "finished_at": row.finished_at,
+        "outcome": row.outcome,
+        "counts": dict(row.counts) or None,
+        "note": clean(row.note),
     }
 
 
-def from_cycle(row: Any) -> CycleRow:
+def cycle_load(row: Loaded) -> CycleRow:
     return CycleRow(
-        id=row.id,
-        started_at=row.started_at,
-        finished_at=row.finished_at,
-        outcome=row.outcome,
-        counts=row.counts,
-        note=row.note,
+        id=row["id"],
+        started_at=row["started_at"],
+        finished_at=row["finished_at"],
+        outcome=row["outcome"],
+        counts=row["counts"] or {},
+        note=row["note"],
+    )
+
+
+def entry_load(row: Loaded) -> Entry:
+    """A journal entry as people read it; erased values are None. The other way is `journal.chain`."""
+    return Entry(
+        id=row["id"],
+        kind=row["kind"],
+        at=row["at"],
+        cycle=row["cycle"],
+        crm_id=row["crm_id"],
+        work_id=row["work_id"],
+        side=Side(row["side"]) if row["side"] else None,
+        field=Field(row["field"]) if row["field"] else None,
+        old=value_in(row["old"]),
+        new=value_in(row["new"]),
+        rule=row["rule"],
+        reason=row["reason"],
+        changed_by=row["changed_by"],
+        operator=row["operator"],
+        crm_modified=row["crm_modified"],
+        work_modified=row["work_modified"],
+        detail=row["detail"],
+        previous=row["previous"],
+        hash=row["hash"],
     )

@@ -1,67 +1,57 @@
-"""Which schema a database has, and bringing it to ours. Alembic is only imported when there is something to do."""
+"""Which schema a database has, asked with plain SQL so that a normal start needs no migration tool."""
 
 from __future__ import annotations
 
+import sqlite3
+from pathlib import Path
 from typing import Final
 
-import sqlalchemy as sa
+from sqlalchemy import Connection
 
 from reconciler.errors import StateError
-from reconciler.store.tables import TRIGGERS, Row
 
-VERSIONS: Final = ("0001",)
-"""Every schema version there has been, oldest first; the last is ours. Each has a file among the migrations."""
+REVISIONS: Final = ("0001",)
+"""Every schema this program knows, oldest first; the same as the files in `migrations/versions`."""
 
-HEAD: Final = VERSIONS[-1]
+HEAD: Final = REVISIONS[-1]
+
+EMPTY: Final = ""
+"""A database without any table."""
+
+FOREIGN: Final = "?"
+"""A database with tables, none of which is ours."""
 
 
-def version(connection: sa.Connection, name: str) -> str | None:
-    """The schema version of a database, None for an empty one. `name` is what messages call it.
+def revision(connection: Connection | sqlite3.Connection) -> str:
+    """The revision written in the database, EMPTY or FOREIGN."""
 
-    Raises StateError for a version that is not among ours, and for a database that is not a state at all.
-    """
-    tables = sa.inspect(connection).get_table_names()
+    def ask(statement: str) -> list[str]:
+        if isinstance(connection, sqlite3.Connection):
+            return [str(row[0]) for row in connection.execute(statement)]
+        return [str(row[0]) for row in connection.exec_driver_sql(statement)]
+
+    tables = [
+        name for name in ask("SELECT name FROM sqlite_master WHERE type = 'table'") if not name.startswith("sqlite_")
+    ]
     if not tables:
-        return None
+        return EMPTY
     if "alembic_version" not in tables:
-        raise StateError(f"{name}: this is not a state of reconciler; name another file in [state] url")
-    found: str | None = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
-    if found is None or found not in VERSIONS:
-        raise StateError(
-            f"{name}: the state has schema {found}, and this program knows up to {HEAD}; it was written by a newer"
-            " version. Install that version again, or restore a backup made before the upgrade"
-        )
-    return found
+        return FOREIGN
+    found = ask("SELECT version_num FROM alembic_version")
+    if len(found) == 1:
+        return found[0]
+    return EMPTY if tables == ["alembic_version"] else FOREIGN
 
 
-def create(connection: sa.Connection) -> None:
-    """Our schema in an empty in-memory database; one that lasts is migrated instead, which gives the same."""
-    Row.metadata.create_all(connection)
-    for trigger in TRIGGERS:
-        connection.execute(sa.text(trigger))
-    connection.commit()
+def refuse_unknown(found: str, path: Path) -> None:
+    """StateError for a schema that only a newer program knows, or that is not ours at all."""
+    if found == FOREIGN:
+        raise StateError(f"{path} is a database of another program; state.url must name a file of its own")
+    if found != EMPTY and found not in REVISIONS:
+        raise StateError(f"the state {path} was written by a newer reconciler (schema {found}); upgrade this one")
 
 
-def migrate(connection: sa.Connection) -> None:
-    """Bring the database to our schema in one transaction of its own: all of it or nothing.
-
-    Foreign keys are off meanwhile: SQLite changes a table by copying it and dropping the old one, and that would
-    delete every row that refers to it.
-    """
-    from alembic import command
-
-    from reconciler.store.migrations import config
-
-    connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
-    connection.commit()
-    try:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-        command.upgrade(config(connection), "head")
-        broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
-        if broken:
-            raise StateError(f"the migration to {HEAD} would leave {len(broken)} rows without what they refer to")
-        connection.commit()
-    finally:
-        connection.rollback()  # nothing is left to roll back after the commit
-        connection.exec_driver_sql("PRAGMA foreign_keys=ON")
-        connection.commit()
+def refuse_old(found: str, path: Path) -> None:
+    """StateError for a schema that has to be migrated first, which a reader does not do."""
+    if found != HEAD:
+        raise StateError(f"the state {path} has an older schema; run `reconciler once` or start the daemon first")

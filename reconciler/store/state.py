@@ -20,7 +20,7 @@ from reconciler.core.model import (
     Sending,
     Tombstone,
 )
-from reconciler.store import codec, journal
+from reconciler.store import codec, journal, rows
 from reconciler.store.database import Opened, begin_write, translated
 from reconciler.store.reading import SqlReader
 from reconciler.store.sql import delete_in, delete_keys, upsert
@@ -59,9 +59,9 @@ class SqlTransaction(SqlReader):
             raise RuntimeError("this transaction has ended")
         return super()._rows(statement)
 
-    def _upsert(self, table: Any, rows: list[codec.Row], **options: Any) -> None:
+    def _upsert(self, table: Any, new: list[codec.Row], **options: Any) -> None:
         self._alive()
-        upsert(self._connection, table, rows, **options)
+        upsert(self._connection, table, new, **options)
 
     def _alive(self) -> None:
         if self._ended:
@@ -84,46 +84,47 @@ class SqlTransaction(SqlReader):
             if done.rowcount != len(known):
                 raise LookupError("a link that is no longer there cannot be saved")
         fresh = [codec.link_row(link) for link in wanted if not link.key]
-        keys: Iterator[int] = iter(())
-        if fresh:
-            made = insert(LINK).returning(LINK.c.key, sort_by_parameter_order=True)
-            keys = iter(self._connection.execute(made, fresh).scalars().all())
-        return [link if link.key else replace(link, key=next(keys)) for link in wanted]
+        if not fresh:
+            return wanted
+        # Not in the order of the rows, which would cost SQLite a statement for each; so by the other unique column.
+        made = insert(LINK).returning(LINK.c.crm_id, LINK.c.key)
+        keys: dict[str, int] = {row.crm_id: row.key for row in self._connection.execute(made, fresh)}
+        return [link if link.key else replace(link, key=keys[link.crm.id]) for link in wanted]
 
     def drop_links(self, keys: Collection[int]) -> None:
         self._alive()
         delete_in(self._connection, LINK.c.key, LINK, keys)
 
     def save_candidates(self, candidates: Iterable[Candidate]) -> None:
-        self._upsert(CANDIDATE, [codec.candidate_row(candidate) for candidate in candidates])
+        self._upsert(CANDIDATE, [rows.candidate_row(candidate) for candidate in candidates])
 
     def drop_candidates(self, crm_ids: Collection[str]) -> None:
         self._alive()
         delete_in(self._connection, CANDIDATE.c.crm_id, CANDIDATE, crm_ids)
 
     def save_intents(self, intents: Iterable[Intent]) -> None:
-        self._upsert(INTENT, [codec.intent_row(intent) for intent in intents])
+        self._upsert(INTENT, [rows.intent_row(intent) for intent in intents])
 
     def drop_intents(self, crm_ids: Collection[str]) -> None:
         self._alive()
         delete_in(self._connection, INTENT.c.crm_id, INTENT, crm_ids)
 
     def save_sendings(self, sendings: Iterable[Sending]) -> None:
-        self._upsert(SENDING, [codec.sending_row(sending) for sending in sendings])
+        self._upsert(SENDING, [rows.sending_row(sending) for sending in sendings])
 
     def drop_sendings(self, sendings: Iterable[Sending]) -> None:
         self._alive()
         delete_keys(self._connection, SENDING, [(sending.link, sending.side.value) for sending in sendings])
 
     def save_claims(self, claims: Iterable[Claim]) -> None:
-        self._upsert(CLAIM, [codec.claim_row(claim) for claim in claims])
+        self._upsert(CLAIM, [rows.claim_row(claim) for claim in claims])
 
     def drop_claims(self, work_ids: Collection[str]) -> None:
         self._alive()
         delete_in(self._connection, CLAIM.c.work_id, CLAIM, work_ids)
 
     def save_tombstones(self, tombstones: Iterable[Tombstone]) -> None:
-        self._upsert(TOMBSTONE, [codec.tombstone_row(tombstone) for tombstone in tombstones])
+        self._upsert(TOMBSTONE, [rows.tombstone_row(tombstone) for tombstone in tombstones])
 
     def drop_tombstones(self, crm_ids: Collection[str]) -> None:
         self._alive()
@@ -135,8 +136,8 @@ class SqlTransaction(SqlReader):
         def acked(old: Any, new: Any) -> Any:
             return func.coalesce(new.acked, case((old.content == new.content, old.acked), else_=None))
 
-        rows = [codec.attention_row(entry) for entry in entries]
-        self._upsert(ATTENTION, rows, replace={"since": None, "acked": acked})
+        found = [rows.attention_row(entry) for entry in entries]
+        self._upsert(ATTENTION, found, replace={"since": None, "acked": acked})
 
     def clear_attention(self, entries: Iterable[Attention]) -> None:
         self._alive()
@@ -149,14 +150,14 @@ class SqlTransaction(SqlReader):
     def append(self, entries: Iterable[Entry]) -> list[int]:
         last = self._rows(select(JOURNAL.c.id, JOURNAL.c.hash).order_by(JOURNAL.c.id.desc()).limit(1))
         last_id, last_hash = (last[0]["id"], last[0]["hash"]) if last else (0, journal.GENESIS)
-        rows = list(journal.chain(entries, last_id, last_hash, self._random_bytes))
-        if rows:
-            self._connection.execute(insert(JOURNAL), rows)
-        return [row["id"] for row in rows]
+        linked = list(journal.chain(entries, last_id, last_hash, self._random_bytes))
+        if linked:
+            self._connection.execute(insert(JOURNAL), linked)
+        return [row["id"] for row in linked]
 
     def save_cycle(self, row: CycleRow) -> int:
         self._alive()
-        values = codec.cycle_row(row)
+        values = rows.cycle_row(row)
         if row.id:
             self._connection.execute(update(CYCLE).where(CYCLE.c.id == row.id).values(values))
             return row.id
@@ -174,10 +175,10 @@ class SqlStore(SqlReader):
         self._open = False
 
     def _rows(self, statement: Executable) -> list[codec.Row]:
-        rows = super()._rows(statement)
+        found = super()._rows(statement)
         if not self._open:
             self._connection.rollback()  # a lone read holds no transaction afterwards
-        return rows
+        return found
 
     @contextmanager
     def transaction(self) -> Iterator[SqlTransaction]:

@@ -24,6 +24,7 @@ from reconciler.core.model import (
     Side,
     Target,
     Tombstone,
+    Value,
     Wanted,
 )
 
@@ -58,8 +59,8 @@ def aside(until: datetime | None = None) -> Aside:
 
 def busy_link(number: int) -> Link:
     """A pair with something in every column."""
-    base = {Field.TITLE: "cũ", Field.OWNER: ("NV1",), Field.START: None}
-    seen = {Field.TITLE: "mới", Field.OWNER: ("NV1",), Field.STATUS: ""}
+    base: dict[Field, Value] = {Field.TITLE: "cũ", Field.OWNER: ("NV1",), Field.START: None}
+    seen: dict[Field, Value] = {Field.TITLE: "mới", Field.OWNER: ("NV1",), Field.STATUS: ""}
     half = Half(
         id=str(number),
         base=base,

@@ -23,7 +23,7 @@ from reconciler.core.model import (
     Value,
     Wanted,
 )
-from reconciler.store import codec
+from reconciler.store import codec, rows
 from reconciler.store.database import dumps
 from tests.store.samples import at, busy_link
 
@@ -106,8 +106,8 @@ def test_a_link_round_trips(link: Link) -> None:
 @given(LINKS)
 def test_a_tombstones_link_is_plain_json(link: Link) -> None:
     buried = Tombstone(crm_id="1", work_id="2", reason="r", manual=False, at=at(0), link=link)
-    row = codec.tombstone_row(buried)
-    assert codec.tombstone_load(row | {"link": json.loads(dumps(row["link"]))}) == buried
+    row = rows.tombstone_row(buried)
+    assert rows.tombstone_load(row | {"link": json.loads(dumps(row["link"]))}) == buried
 
 
 @given(VALUES, VALUES)

@@ -25,9 +25,7 @@ from tests.store.samples import bytes_from
 def described(connection: Connection) -> dict[str, str]:
     rows = connection.exec_driver_sql("SELECT type || ' ' || name, sql FROM sqlite_master WHERE sql IS NOT NULL")
     return {
-        name: re.sub(r"\s+", " ", sql)
-        for name, sql in rows.tuples()
-        if "alembic_version" not in name and "sqlite_" not in name
+        name: re.sub(r"\s+", " ", sql) for name, sql in rows if "alembic_version" not in name and "sqlite_" not in name
     }
 
 
@@ -105,9 +103,10 @@ def set_revision(url: str, revision: str) -> None:
 def test_a_newer_schema_is_refused_by_all(file_url: str) -> None:
     open_store(file_url, random_bytes=bytes_from("")).close()
     set_revision(file_url, "9999")
-    for attempt in (lambda: open_store(file_url, random_bytes=bytes_from("")), lambda: open_reader(file_url)):
-        with pytest.raises(StateError, match="newer reconciler"):
-            attempt()
+    with pytest.raises(StateError, match="newer reconciler"):
+        open_store(file_url, random_bytes=bytes_from(""))
+    with pytest.raises(StateError, match="newer reconciler"):
+        open_reader(file_url)
 
 
 def test_an_older_schema_is_refused_by_readers_and_migrated_by_the_writer(
@@ -131,7 +130,8 @@ def test_a_database_of_another_program_is_left_alone(file_url: str) -> None:
         connection.exec_driver_sql("CREATE TABLE theirs (x)")
     engine.dispose()
     before = Path(file_url.removeprefix("sqlite:///")).read_bytes()
-    for attempt in (lambda: open_store(file_url, random_bytes=bytes_from("")), lambda: open_reader(file_url)):
-        with pytest.raises(StateError, match="another program"):
-            attempt()
+    with pytest.raises(StateError, match="another program"):
+        open_store(file_url, random_bytes=bytes_from(""))
+    with pytest.raises(StateError, match="another program"):
+        open_reader(file_url)
     assert Path(file_url.removeprefix("sqlite:///")).read_bytes() == before

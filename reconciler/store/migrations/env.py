@@ -1,18 +1,18 @@
-"""What Alembic runs for every command: our metadata on the caller's connection, inside the caller's transaction."""
+"""What Alembic runs. The connection and its open transaction are the caller's; logging is left alone."""
 
 from __future__ import annotations
 
 from typing import Any, Literal
 
-import sqlalchemy as sa
 from alembic import context
+from sqlalchemy import Connection
 from sqlmodel.sql.sqltypes import AutoString, UTCDateTime
 
-from reconciler.store.tables import Row
+from reconciler.store.tables import METADATA
 
 
 def render_item(kind: str, item: Any, _: Any) -> str | Literal[False]:
-    """Write plain SQLAlchemy types into new revisions, so that they do not depend on SQLModel."""
+    """Plain SQLAlchemy types in new revisions, so that these do not depend on SQLModel."""
     if kind == "type" and isinstance(item, AutoString):
         return "sa.String()"
     if kind == "type" and isinstance(item, UTCDateTime):
@@ -20,11 +20,16 @@ def render_item(kind: str, item: Any, _: Any) -> str | Literal[False]:
     return False
 
 
-connection: sa.Connection = context.config.attributes["connection"]
+connection: Connection | None = context.config.attributes["connection"]
+if connection is None:
+    raise RuntimeError("migrations run on the connection of the store")
+
 context.configure(
     connection=connection,
-    target_metadata=Row.metadata,
+    target_metadata=METADATA,
     render_item=render_item,
     render_as_batch=connection.dialect.name == "sqlite",
+    transactional_ddl=True,
 )
-context.run_migrations()
+with context.begin_transaction():
+    context.run_migrations()

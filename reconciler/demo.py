@@ -1,0 +1,242 @@
+"""`demo` and `sandbox`: the product on the bundled sandbox, over real HTTP, with nothing to install or to lose.
+
+The demo plays scenes on both sides. After each it runs cycles and prints what flowed where and why, taken from the
+journal; then it shows that two more cycles write nothing, and proves from the records that both sides agree.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import tempfile
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from reconciler import app
+from reconciler.clock import SystemClock
+from reconciler.core.lenses import StatusLens
+from reconciler.core.model import Field
+from reconciler.cycle import Result, run_cycle
+from reconciler.ports import Store
+from reconciler.report.data import entry_data
+from reconciler.report.render import shown
+from reconciler.sandbox.crm import CrmSystem
+from reconciler.sandbox.data import seed
+from reconciler.sandbox.server import Sandbox
+from reconciler.sandbox.work import WorkSystem
+from reconciler.settings import Settings
+
+Say = Callable[[str], object]
+
+
+def serve(say: Say, port: int) -> int:
+    """The two systems and their page, until Ctrl-C."""
+    crm, work = _systems()
+    seed(crm, work)
+    with Sandbox(crm, work, port=port) as sandbox:
+        say(f"page for people: {sandbox.url}/")
+        say(f"CRM {sandbox.crm_url}  client {crm.client_id}  secret {crm.client_secret}")
+        say(f"Work {sandbox.work_url}  client {work.client_id}  key {work.secret_key}")
+        say(
+            "config/sandbox.toml fits these (port 8790); try `reconciler once --config config/sandbox.toml`. Ctrl-C ends"
+        )
+        _until_interrupted()
+    return 0
+
+
+def play(say: Say, *, stay: bool) -> int:
+    """The scripted day. Returns 0 if the two sides agree at the end, and the quiet cycles wrote nothing."""
+    crm, work = _systems()
+    seed(crm, work)
+    with tempfile.TemporaryDirectory(prefix="reconciler-demo-") as folder, Sandbox(crm, work) as sandbox:
+        settings = _settings(sandbox, Path(folder) / "state.db")
+        with app.writing_state(settings) as store:
+            good = asyncio.run(_Day(say, settings, store, crm, work).run())
+        if stay:
+            asyncio.run(_stay(say, settings, sandbox))
+    return 0 if good else 1
+
+
+def _systems() -> tuple[CrmSystem, WorkSystem]:
+    now = SystemClock().now
+    return CrmSystem(now=now, rng=random.Random(7)), WorkSystem(now=now, rng=random.Random(8))
+
+
+def _settings(sandbox: Sandbox, state: Path) -> Settings:
+    return Settings(
+        connection={"name": "an-phat (sandbox)"},
+        crm={
+            "base_url": sandbox.crm_url,
+            "client_id": sandbox.crm.client_id,
+            "client_secret": sandbox.crm.client_secret,
+            "target_project_field": "custom_field1",
+            "target_group_field": "custom_field2",
+            "link_field": "custom_field3",
+        },
+        work={
+            "base_url": sandbox.work_url,
+            "client_id": sandbox.work.client_id,
+            "secret_key": sandbox.work.secret_key,
+        },
+        state={"url": f"sqlite:///{state}"},
+        schedule={"poll": "2s"},
+        watermark={"settle": "0s"},
+        limits={"requests_per_second": 500.0},
+    )
+
+
+@dataclass(slots=True)
+class _Day:
+    """The scenes of one working day, and what the journal says of each."""
+
+    say: Say
+    settings: Settings
+    store: Store
+    crm: CrmSystem
+    work: WorkSystem
+    seen: int = 0
+
+    async def run(self) -> bool:
+        await self._morning()
+        await self._edits()
+        await self._conflict()
+        quiet = await self._quiet()
+        agree = self._agree()
+        return quiet and agree
+
+    async def _morning(self) -> None:
+        self._scene("Nhân viên bán hàng lưu và đồng bộ / tasks with a chosen project appear in Work")
+        good = self.crm.add(
+            task_name="Gọi khách hàng An Phát", status="Đang thực hiện", custom_field1="12", custom_field2="Cần làm"
+        )
+        bad = self.crm.add(task_name="Báo giá máy in", custom_field1="Phòng Kinh doanh", custom_field2="Cần làm")
+        self.say(f"  task {good} chooses project 12, task {bad} a department by mistake")
+        await self._cycle()
+
+    async def _edits(self) -> None:
+        task = max(self._linked())
+        item = self.work.by_marker(task)[0]
+        self._scene("Sửa lỗi chính tả bên Công việc / a typo fixed in Work leaves «Đang thực hiện» alone")
+        self.work.edit(item, TaskName="Gọi khách hàng An Phát (Hà Nội)")
+        await self._cycle()
+        self.say(f"  CRM status is still «{self._crm(task, 'status')}»")
+        self._scene("Hoàn thành bên Công việc / completed in Work")
+        self.work.edit(item, StatusName="Đã hoàn thành")
+        await self._cycle()
+        self._scene("Mở lại bên Công việc / re-opened in Work gives «Chưa bắt đầu»")
+        self.work.edit(item, StatusName="Chưa hoàn thành")
+        await self._cycle()
+        self._scene("Hai trường khác nhau ở hai bên / different fields on the two sides both survive")
+        day = (self.crm.time() + timedelta(days=9)).date().isoformat()
+        self.crm.edit(task, description="Khách muốn xem mẫu trước")
+        self.work.edit(item, Deadline=f"{day}T09:15:00+07:00")
+        await self._cycle()
+
+    async def _conflict(self) -> None:
+        task = max(self._linked())
+        self._scene("Hai người cùng sửa tên / two people edit the same title, the later one wins")
+        now = self.crm.time()
+        self.crm.edit(task, task_name="Tên do bên Bán hàng đặt", stamp=now - timedelta(seconds=30))
+        self.work.edit(self.work.by_marker(task)[0], TaskName="Tên do bên Công việc đặt", stamp=now)
+        await self._cycle()
+
+    async def _quiet(self) -> bool:
+        self._scene("Hai lượt yên lặng / two quiet cycles write nothing")
+        await self._cycle()
+        marks = self.crm.mark(), self.work.mark()
+        for _ in range(2):
+            await self._cycle()
+        writes = len(self.crm.writes(marks[0])) + len(self.work.writes(marks[1]))
+        self.say(f"  {writes} write calls in two cycles")
+        return writes == 0
+
+    def _agree(self) -> bool:
+        lens = app.policy(self.settings).lenses[Field.STATUS]
+        assert isinstance(lens, StatusLens)
+        pairs = self._linked()
+        equal = 0
+        for task in pairs:
+            row, item = self.crm.get(task), self.work.get(self.work.by_marker(task)[0])
+            assert row is not None
+            assert item is not None
+            same = row["task_name"].strip() == item["TaskName"] and lens.agree(row["status"], item["StatusName"])
+            equal += same
+            if not same:
+                self.say(f"  NOT EQUAL: {row} / {item}")
+        self.say(f"\n{equal} of {len(pairs)} pairs are equal on both sides; the journal has {self.seen} entries")
+        return equal == len(pairs)
+
+    def _linked(self) -> list[int]:
+        return [row["id"] for row in self.crm.snapshot() if self.work.by_marker(row["id"])]
+
+    def _crm(self, task: int, name: str) -> str:
+        row = self.crm.get(task)
+        assert row is not None
+        return str(row[name])
+
+    def _scene(self, title: str) -> None:
+        self.say(f"\n== {title}")
+
+    async def _cycle(self) -> Result:
+        async with app.connect_writing(self.settings) as (connection, writers):
+            result = await run_cycle(connection, writers, self.store)
+        for line in story(self.store, self.seen):
+            self.say(f"  {line}")
+        self.seen = max((entry.id for entry in self.store.journal()), default=0)
+        return result
+
+
+def story(store: Store, after: int) -> list[str]:
+    """What the journal says since entry `after`, one line for what a person wants to know."""
+    lines: list[str] = []
+    for entry in store.journal():
+        if entry.id <= after:
+            continue
+        row = entry_data(entry)
+        pair = f"task {row['crm_id']}" + (f" / item {row['work_id']}" if row["work_id"] else "")
+        match entry.kind:
+            case "created":
+                lines.append(f"{pair}: created in Work")
+            case "conflict":
+                lines.append(
+                    f"{pair}: both sides changed {row['field']}; {row['detail']['winner']} wins,"
+                    f" «{shown(row['old'])}» is kept in the journal (entry {row['id']})"
+                )
+            case "intent" if entry.reason != "created":
+                lines.append(
+                    f"{pair}: {row['field']} on {row['side']}: {shown(row['old'])} -> {shown(row['new'])}"
+                    f"  [{row['reason']}, {row['rule']}]"
+                )
+            case "refused" | "unlinked" | "server_answer":
+                lines.append(f"{pair}: {entry.kind} {row['reason']}")
+            case _:
+                pass
+    return lines
+
+
+async def _stay(say: Say, settings: Settings, sandbox: Sandbox) -> None:
+    """Cycles on a short interval, until Ctrl-C; edits made on the sandbox page flow."""
+    say(f"\nEdit tasks of either side at {sandbox.url}/ and watch here what flows; Ctrl-C ends")
+    clock = SystemClock()
+    with app.writing_state(settings) as store:
+        seen = max((entry.id for entry in store.journal()), default=0)
+        try:
+            while True:
+                async with app.connect_writing(settings) as (connection, writers):
+                    await run_cycle(connection, writers, store, patient=True)
+                for line in story(store, seen):
+                    say(line)
+                seen = max((entry.id for entry in store.journal()), default=0)
+                await clock.sleep(settings.schedule.poll.total_seconds())
+        except asyncio.CancelledError:
+            return
+
+
+def _until_interrupted() -> None:
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        return

@@ -1,0 +1,1 @@
+"""The two systems: one HTTP layer, the algorithms of complete reading, and one small adapter a side."""

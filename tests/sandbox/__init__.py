@@ -1,0 +1,1 @@
+"""The sandbox against the wire contracts, rule by rule."""
