@@ -11,6 +11,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -106,6 +107,7 @@ def policy(settings: Settings) -> Policy:
         retry_for=settings.limits.retry_for,
         routes=tuple(_route(route) for route in settings.routes),
         propagate_deletes=settings.deletes.policy == "propagate",
+        revert_window=max(timedelta(hours=1), 10 * settings.schedule.poll),
         limits=Limits(
             max_update_percent=limits.max_update_percent,
             min_updates=limits.min_updates,

@@ -66,25 +66,27 @@ def _systems() -> tuple[CrmSystem, WorkSystem]:
 
 
 def _settings(sandbox: Sandbox, state: Path) -> Settings:
-    return Settings(
-        connection={"name": "an-phat (sandbox)"},
-        crm={
-            "base_url": sandbox.crm_url,
-            "client_id": sandbox.crm.client_id,
-            "client_secret": sandbox.crm.client_secret,
-            "target_project_field": "custom_field1",
-            "target_group_field": "custom_field2",
-            "link_field": "custom_field3",
-        },
-        work={
-            "base_url": sandbox.work_url,
-            "client_id": sandbox.work.client_id,
-            "secret_key": sandbox.work.secret_key,
-        },
-        state={"url": f"sqlite:///{state}"},
-        schedule={"poll": "2s"},
-        watermark={"settle": "0s"},
-        limits={"requests_per_second": 500.0},
+    return Settings.model_validate(
+        dict(
+            connection={"name": "an-phat (sandbox)"},
+            crm={
+                "base_url": sandbox.crm_url,
+                "client_id": sandbox.crm.client_id,
+                "client_secret": sandbox.crm.client_secret,
+                "target_project_field": "custom_field1",
+                "target_group_field": "custom_field2",
+                "link_field": "custom_field3",
+            },
+            work={
+                "base_url": sandbox.work_url,
+                "client_id": sandbox.work.client_id,
+                "secret_key": sandbox.work.secret_key,
+            },
+            state={"url": f"sqlite:///{state}"},
+            schedule={"poll": "2s"},
+            watermark={"settle": "0s"},
+            limits={"requests_per_second": 500.0},
+        )
     )
 
 
@@ -178,6 +180,9 @@ class _Day:
         return str(row[name])
 
     def _scene(self, title: str) -> None:
+        """A scene begins a minute after the last one, on both servers' clocks."""
+        for system in (self.crm, self.work):
+            system.offset += timedelta(minutes=1)
         self.say(f"\n== {title}")
 
     async def _cycle(self) -> Result:

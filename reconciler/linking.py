@@ -28,10 +28,12 @@ from reconciler.core.model import (
 from reconciler.core.observe import first_sight
 from reconciler.core.plan import Update, Workload, plan
 from reconciler.core.seed import command_givers, seed
-from reconciler.cycle import Prospect, carry_out, close, list_work, look, moment, settle
+from reconciler.cycle import carry_out, close, settle
 from reconciler.errors import UsageError
 from reconciler.poll import News
 from reconciler.ports import StateReader, Store
+from reconciler.prospect import Prospect, circumstances, look, moment
+from reconciler.rebuilding import list_work
 from reconciler.record import record
 from reconciler.survey import NOWHERE
 
@@ -74,7 +76,7 @@ async def link_to_target(
         on_request=True,
     )
     prospect = await look(connection, store, requested=wanted)
-    cycle, links = record(store, connection.policy, prospect.news, prospect.pairing, prospect.plan, started)
+    cycle, links = record(store, connection.policy, prospect, started)
     mine = {crm_id: link for crm_id, link in links.items() if crm_id == task_id}
     result = await carry_out(connection, writers, store, prospect, mine, cycle=cycle, started=started, guard=guard)
     link = store.links_by(Side.CRM, [task_id]).get(task_id)
@@ -133,7 +135,8 @@ async def link_to_item(
                 )
             ]
         )
-    now = moment(connection)
+    now = moment(connection, store)
+    policy = replace(policy, config=circumstances(connection, store))
     made = plan(Workload(links=(link,)), policy, now, NOWHERE)
     ledger = Ledger(
         connection=connection,
@@ -141,6 +144,7 @@ async def link_to_item(
         store=store,
         cycle=cycle,
         links={task_id: made.links[task_id]},
+        circumstances=policy.config,
         guard=guard,
     )
     with store.transaction() as tx:
@@ -149,7 +153,7 @@ async def link_to_item(
     await apply(ledger, made.operations)
     settle(ledger, made.operations)
     prospect = Prospect(news=News(now=started), plan=made, moment=now)
-    close(ledger, store, prospect, cycle=cycle, started=started)
+    close(ledger, prospect, started)
     changed = ", ".join(
         f"{change.field} on {one.side}" for one in made.operations if isinstance(one, Update) for change in one.changes
     )
@@ -202,7 +206,8 @@ def retry(store: Store, now: datetime, operator: str, *, task: str | None = None
     ]
     with store.transaction() as tx:
         tx.save_links(
-            replace(link, aside={}, not_before=None, tries=0, dirty_since=link.dirty_since or now) for link in links
+            replace(link, aside={}, reverts={}, not_before=None, tries=0, dirty_since=link.dirty_since or now)
+            for link in links
         )
         tx.save_candidates(replace(c, refused=None, words="", not_before=None) for c in candidates)
         tx.save_claims(replace(claim, reported=False) for claim in store.claims() if task is None and item is None)

@@ -7,16 +7,19 @@ transaction with the watermarks, and that a dry run throws away. Nothing is writ
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from reconciler.connection import Connection
+from reconciler.core import text
 from reconciler.core.model import (
     Attention,
     Claim,
     Code,
     Entry,
+    Field,
     Half,
     Link,
     Presence,
@@ -45,7 +48,9 @@ class News:
 
     `tasks` are unlinked CRM rows that ask for a work item (`declined`: that do not, or no longer), `items` unlinked
     Work rows that carry a marker, `buried` the tombstones met on the way. `suspects` are ids of linked records whose
-    listed row looks older than what was seen before: they are read by id.
+    listed row looks older than what was seen before: they are read by id. `statuses` are words met on the way.
+
+    A sweep fills in besides: `listed` linked ids, `archived` projects, `places` (a digest of Work's projects).
     """
 
     now: datetime
@@ -57,6 +62,11 @@ class News:
     declined: set[str] = field(default_factory=set)
     items: dict[str, Record] = field(default_factory=dict)
     buried: dict[str, Tombstone] = field(default_factory=dict)
+    listed: dict[Side, set[str]] = field(default_factory=lambda: {side: set() for side in Side})
+    statuses: dict[Side, set[str]] = field(default_factory=lambda: {side: set() for side in Side})
+    archived: tuple[str, ...] | None = None
+    places: str | None = None
+    counts: Counter[str] = field(default_factory=Counter)
     resolved: list[Sending] = field(default_factory=list)
     raised: list[Attention] = field(default_factory=list)
     cleared: list[Attention] = field(default_factory=list)
@@ -119,7 +129,7 @@ async def _read(connection: Connection, state: StateReader, side: Side, news: Ne
     since = bound(watermark(state, side), connection.policy.overlap, *floors)
     if everything or (side is Side.WORK and not state.fact("listed")):
         since = None
-    page = _Page(connection.policy, state, side, news)
+    page = _Page(connection.policy, state, side, news, everything)
     try:
         reading = await connection.readers[side].changes(since, page.visit)
     except (SideDown, SideClosed) as error:
@@ -144,12 +154,15 @@ class _Page:
     state: StateReader
     side: Side
     news: News
+    sweeping: bool
     ours: str | None = None
     since: datetime | None = None
+    polled: datetime | None = None
 
     def __post_init__(self) -> None:
         self.ours = authors(self.state)[self.side]
         self.since = connected_at(self.state)
+        self.polled = bound(watermark(self.state, self.side), self.policy.overlap)
 
     def visit(self, rows: Sequence[Record]) -> None:
         fresh = {row.id: row for row in rows}
@@ -157,6 +170,8 @@ class _Page:
         strangers = [row for row in fresh.values() if row.id not in links]
         for identifier, link in links.items():
             row, half = fresh[identifier], self.news.current(link).half(self.side)
+            if self.sweeping:
+                self._count_unseen(half, row)
             if row.modified is not None and half.modified is not None and row.modified < half.modified:
                 self.news.suspects[self.side].add(identifier)
             else:
@@ -164,6 +179,16 @@ class _Page:
         self._bury(strangers)
         for row in strangers:
             self._meet(row)
+
+    def _count_unseen(self, half: Half, row: Record) -> None:
+        """A sweep counts what polling could not see: edits that left the stamp alone, and rows that it missed."""
+        self.news.listed[self.side].add(row.id)
+        lenses = self.policy.lenses
+        changed = any(
+            not lenses[name].same(self.side, half.seen.get(name), value) for name, value in row.values.items()
+        )
+        if changed and row.modified is not None and self.polled is not None and row.modified < self.polled:
+            self.news.counts["unstamped" if row.modified == half.modified else "missed"] += 1
 
     def _meet(self, row: Record) -> None:
         """Keep an unlinked row if it asks for a counterpart, or carries the marker of one."""
@@ -190,6 +215,9 @@ def look(link: Link, row: Record, news: News, policy: Policy, ours: str | None) 
     """Observe a row of a linked record; the news keep the link if that told anything."""
     link = news.current(link)
     half = link.half(row.side)
+    word = row.values.get(Field.STATUS)
+    if isinstance(word, str) and word.strip():
+        news.statuses[row.side].add(text.word(word))
     newer = observe(half, row, policy.lenses, ours)
     if newer == half:
         return link
@@ -243,7 +271,7 @@ async def _look_again(connection: Connection, state: StateReader, news: News) ->
                 wanted[side].add(half.id)
     for side, ids in wanted.items():
         if ids and side not in news.down:
-            await reread(connection, state, side, ids, news, confirm=True)
+            await reread(connection, state, side, ids, news)
 
 
 def interrupted(link: Link, sending: Sending, policy: Policy) -> Link:
@@ -263,8 +291,19 @@ def interrupted(link: Link, sending: Sending, policy: Policy) -> Link:
     return replace(link, wanted=(*link.wanted, *wants), dirty_since=link.dirty_since or sending.sent)
 
 
+async def sweep(connection: Connection, state: StateReader, news: News) -> None:
+    """Ask by id for every linked record that the full listings did not show: only that proves absence."""
+    after = 0
+    while page := state.links(after=after):
+        after = page[-1].key
+        for side in Side:
+            ids = [link.half(side).id for link in page if link.half(side).id not in news.listed[side]]
+            if ids and side in news.readings and side not in news.down:
+                await reread(connection, state, side, ids, news)
+
+
 async def reread(
-    connection: Connection, state: StateReader, side: Side, ids: Collection[str], news: News, *, confirm: bool
+    connection: Connection, state: StateReader, side: Side, ids: Collection[str], news: News
 ) -> dict[str, Record]:
     """Read linked records by id and observe the answers; an id that is missing from the answer is a sighting too.
 
@@ -285,7 +324,10 @@ async def reread(
         if row is not None:
             look(link, row, news, connection.policy, ours)
         else:
-            gone = absent(link.half(side), news.now, confirm)
+            half = link.half(side)
+            first = half.missing_since
+            confirm = first is not None and first < news.now and first + connection.policy.confirm_after <= news.now
+            gone = absent(half, news.now, confirm)
             news.learn(replace(with_half(link, side, gone), dirty_since=link.dirty_since or news.now))
     return rows
 

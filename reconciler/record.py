@@ -16,15 +16,15 @@ from reconciler.core.watermark import advance
 from reconciler.pair import Pairing
 from reconciler.poll import News, watermark
 from reconciler.ports import Store, Transaction
+from reconciler.prospect import Prospect
 
 
-def record(
-    store: Store, policy: Policy, news: News, pairing: Pairing, plan: Plan, started: datetime
-) -> tuple[int, dict[str, Link]]:
+def record(store: Store, policy: Policy, prospect: Prospect, started: datetime) -> tuple[int, dict[str, Link]]:
     """Store the news, the pairing and everything of the plan that needs no write.
 
     Returns the cycle's id and the links that the plan concerns, by CRM id, with their keys.
     """
+    news, pairing, plan = prospect.news, prospect.pairing, prospect.plan
     known = {link.crm.id: link for link in store.dirty_links()}
     planned = {**news.links, **plan.links}
     changed = [link for crm_id, link in planned.items() if crm_id in news.links or link != known.get(crm_id)]
@@ -75,6 +75,13 @@ def _record_readings(tx: Transaction, store: Store, policy: Policy, news: News, 
         moved = advance(watermark(store, side), reading, policy.overlap)
         if moved is not None:
             tx.set_fact(f"watermark.{side}", moved.isoformat())
+    for side, words in news.statuses.items():
+        known = store.fact(f"statuses.{side}") or []
+        if words - set(known):
+            tx.set_fact(f"statuses.{side}", sorted(words | set(known)))
+    for name, value in (("places", news.places), ("archived", news.archived and list(news.archived))):
+        if value is not None and value != store.fact(name):
+            tx.set_fact(name, value)
     work = news.readings.get(Side.WORK)
     if work is not None and work.complete and work.full and not store.fact("listed"):
         tx.set_fact("listed", True)

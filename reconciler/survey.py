@@ -5,12 +5,16 @@ Targets are checked, and members of a project known, before anything is written.
 
 from __future__ import annotations
 
+import hashlib
+import json
+
 from reconciler.connection import Connection
-from reconciler.core.model import Project, Side, TaskGroup
+from reconciler.core.model import Code, Project, Side, TaskGroup
 from reconciler.core.plan import Needs
 from reconciler.core.route import Places, Unusable, find_project
 from reconciler.errors import SideClosed, SideDown
 from reconciler.poll import News
+from reconciler.ports import StateReader
 
 NOWHERE = Places(groups={}, members={})
 
@@ -36,3 +40,25 @@ async def survey(connection: Connection, needs: Needs, news: News) -> Places | N
         news.down[Side.WORK] = error
         return None
     return Places(projects=projects, groups=groups, members=members)
+
+
+async def inspect_places(connection: Connection, state: StateReader, news: News) -> None:
+    """Part of a sweep: which projects are in an archive, and a digest of what refusals can depend on.
+
+    When the digest changes, what was refused is tried again.
+    """
+    if Side.WORK in news.down:
+        return
+    unknown = [entry for entry in state.attention() if entry.code is Code.PERSON_UNKNOWN]
+    pairs = state.links_by(Side.CRM, [entry.id for entry in unknown if entry.side is Side.CRM])
+    asked = {link.work.project for link in pairs.values() if link.work.project}
+    try:
+        projects = await connection.catalogue.projects()
+        members = {project: sorted(await connection.catalogue.members(project)) for project in sorted(asked)}
+    except (SideDown, SideClosed) as error:
+        news.down[Side.WORK] = error
+        return
+    news.archived = tuple(sorted(project.id for project in projects if project.archived))
+    known = [[p.id, p.name, p.department, p.archived, p.may_add] for p in sorted(projects, key=lambda p: p.id)]
+    text = json.dumps([known, members], ensure_ascii=False, sort_keys=True)
+    news.places = hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -12,9 +12,11 @@ import httpx
 
 from reconciler import app, linking
 from reconciler.core.model import Link, Side, Target
-from reconciler.cycle import Result, dry_run, rebuild_links, run_cycle
+from reconciler.cycle import Result, run_cycle
+from reconciler.dryrun import dry_run
 from reconciler.errors import ReconcilerError
 from reconciler.ports import Store
+from reconciler.rebuilding import rebuild_links
 from reconciler.report.data import Json, entry_data, status_data
 from reconciler.sandbox.calls import Call
 from reconciler.sandbox.crm import CrmSystem
@@ -129,11 +131,11 @@ class World:
             self._store.close()
             self._store = None
 
-    async def once(self, tick: float = 10) -> Result:
+    async def once(self, tick: float = 10, *, sweep: bool = False) -> Result:
         """One cycle of a fresh process, `tick` seconds later."""
         self.clock.tick(tick)
         async with app.connect_writing(self.settings, self.world) as (connection, writers):
-            return await run_cycle(connection, writers, self.store)
+            return await run_cycle(connection, writers, self.store, sweeping=sweep)
 
     async def report(self) -> Json:
         async with app.connect(self.settings, self.world) as connection:

@@ -205,7 +205,7 @@ async def _conclude(ledger: Ledger, jobs: Sequence[_Job], answers: Sequence[Answ
                     job.create.candidate,
                     refused=answer.code,
                     words=answer.words or answer.code.value,
-                    config=ledger.connection.policy.config,
+                    config=ledger.circumstances,
                 )
                 refused.append(candidate)
                 raised.append(candidate_entry(candidate, ledger.now))
@@ -252,7 +252,7 @@ def _without_culprit(ledger: Ledger, create: Create, answer: Refused) -> Create 
             words=answer.words or answer.code.value,
             value=create.source.get(name),
             since=ledger.now,
-            config=ledger.connection.policy.config if answer.field is not None else "",
+            config=ledger.circumstances if answer.field is not None else "",
         )
         for name in culprits
     }

@@ -19,13 +19,17 @@ from reconciler.ports import Store, Transaction
 
 @dataclass(slots=True)
 class Ledger:
-    """`links` are keyed by CRM id. `guard` is called just before every write and raises if the lease is lost."""
+    """`links` are keyed by CRM id. `circumstances` is what a refusal depends on: the config and Work's projects.
+
+    `guard` is called just before every write and raises if the lease is lost.
+    """
 
     connection: Connection
     writers: Writers
     store: Store
     cycle: int
     links: dict[str, Link]
+    circumstances: str
     guard: Callable[[], None] = lambda: None
     down: dict[Side, SideError] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)

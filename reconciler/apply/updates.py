@@ -25,6 +25,7 @@ from reconciler.core.model import (
     Sending,
     Side,
     Value,
+    Written,
 )
 from reconciler.core.observe import Landed, by_us, judge, observe, with_half
 from reconciler.core.plan import FieldChange, Update, aside_entry
@@ -182,12 +183,9 @@ def _intent(ledger: Ledger, link: Link, side: Side, change: FieldChange) -> list
     if change.reason != "conflict":
         return [entry]
     base = link.half(side).base.get(change.field)
-    lost = replace(entry, kind="conflict", detail={"base": _plain(base), "winner": side.other.value})
-    return [lost, entry]
-
-
-def _plain(value: Value) -> object:
-    return list(value) if isinstance(value, tuple) else value
+    lost = replace(entry, kind="conflict", detail={"winner": side.other.value})
+    bases = replace(entry, kind="bases", old=base, new=link.half(side.other).base.get(change.field))
+    return [bases, lost, entry]
 
 
 async def _after_unclear(ledger: Ledger, side: Side, batch: _Batch) -> None:
@@ -277,13 +275,18 @@ def _settle(
             words="the server accepted the write and still shows the old value",
             value=change.source,
             since=ledger.now if aside is None else aside.since,
-            config=ledger.connection.policy.config,
+            config=ledger.circumstances,
             until=ledger.now + _back_off(tries),
             tries=tries,
         )
         return replace(link, aside={**link.aside, name: waiting})
+    if change.reason == "restored":  # an outside edit: the base stays, so that the value flows on to the other side
+        return link
     base = change.after if landed is Landed.USER_EDIT else read
     link = rebase(link, side, name, base, change.source)
+    if landed is Landed.CONFIRMED:
+        ours = Written(side=side, before=change.before, source=change.source)
+        link = replace(link, written={**link.written, name: ours})
     if aside is not None:
         outcome.cleared.append(aside_entry(link, name, aside))
         link = replace(link, aside={other: kept for other, kept in link.aside.items() if other is not name})
@@ -354,7 +357,7 @@ def _set_aside(ledger: Ledger, link: Link, side: Side, change: FieldChange, answ
         words=answer.words or answer.code.value,
         value=change.source,
         since=known.since if known is not None else ledger.now,
-        config=ledger.connection.policy.config,
+        config=ledger.circumstances,
         until=ledger.now + _back_off(tries) if answer.transient else None,
         tries=tries,
     )

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @config_option
+@click.option("--sweep", is_flag=True, help="Compare everything: finds deletions and edits that polling cannot see.")
 @ending
-def once(config_path: str | None) -> int:
+def once(config_path: str | None, sweep: bool) -> int:
     """Run one cycle (poll, plan, check, apply), then exit: for cron, tests and catching up."""
     from reconciler import app
     from reconciler.cycle import run_cycle
@@ -28,7 +29,7 @@ def once(config_path: str | None) -> int:
     async def cycle() -> int:
         with app.writing_state(settings) as store:
             async with app.connect_writing(settings) as (connection, writers):
-                result = await run_cycle(connection, writers, store)
+                result = await run_cycle(connection, writers, store, sweeping=sweep)
                 click.echo(sentence(result))
                 for entry in store.attention():
                     if entry.acked is None:
@@ -69,7 +70,7 @@ def report(config_path: str | None, kind: str, output: Path | None, exit_code: b
 
 async def _report(settings: Settings, kind: str, output: Path | None, exit_code: bool) -> int:
     from reconciler import app
-    from reconciler.cycle import dry_run
+    from reconciler.dryrun import dry_run
     from reconciler.report.render import FORMATS
 
     with app.reading_state(settings) as state:
@@ -106,7 +107,7 @@ def write_private(path: Path, text: str) -> None:
 def rebuild(config_path: str | None) -> int:
     """Re-create the links of a lost state from the markers on both sides. Writes nothing to either system."""
     from reconciler import app
-    from reconciler.cycle import rebuild_links
+    from reconciler.rebuilding import rebuild_links
 
     settings = app.load(config_path, os.environ)
 

@@ -190,6 +190,15 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """Our last confirmed write of a field: on `side`, over `before`, because the other side said `source`."""
+
+    side: Side
+    before: Value
+    source: Value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
     """The two sides differ and that is accepted: nothing is written until one of them changes."""
 
@@ -199,7 +208,10 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """The lasting pair. `key` is 0 until the store gives one. `dirty_since` is set while work on the pair is due."""
+    """The lasting pair. `key` is 0 until the store gives one. `dirty_since` is set while work on the pair is due.
+
+    `completed`: done on both sides; `frozen`: one of them, or its project, is in an archive.
+    """
 
     key: int = 0
     crm: Half
@@ -207,12 +219,15 @@ class Link:
     aside: Mapping[Field, Aside] = dataclass_field(default_factory=dict)
     wanted: tuple[Wanted, ...] = ()
     differences: Mapping[Field, Difference] = dataclass_field(default_factory=dict)
+    written: Mapping[Field, Written] = dataclass_field(default_factory=dict)
     reverts: Mapping[Field, tuple[datetime, ...]] = dataclass_field(default_factory=dict)
     dirty_since: datetime | None = None
     generation: int = 0
     not_before: datetime | None = None
     tries: int = 0
     drops: int = 0
+    completed: bool = False
+    frozen: bool = False
 
     def half(self, side: Side) -> Half:
         return self.crm if side is Side.CRM else self.work
@@ -445,7 +460,10 @@ class CycleRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
-    """How many pairs are in which condition; each pair counts once, the worst condition wins."""
+    """How many pairs are in which condition; each pair counts once, the worst condition wins.
+
+    `open` counts beside that the pairs that are neither completed on both sides nor frozen.
+    """
 
     linked: int = 0
     equal: int = 0
@@ -457,3 +475,4 @@ class Tally:
     attention: int = 0
     tombstones: int = 0
     candidates: int = 0
+    open: int = 0

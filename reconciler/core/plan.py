@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
+from reconciler.core import text
 from reconciler.core.lenses import Lens, Unmapped, empty, put
 from reconciler.core.merge import Accepted, Conflict, Flow, Settled, Triple, merge
 from reconciler.core.model import (
@@ -38,6 +39,8 @@ from reconciler.core.route import Places, Unusable
 
 T = TypeVar("T")
 
+REVERTS: Final = 3
+COMPLETED: Final = "Đã hoàn thành"
 SETTLE_AT_MOST: Final = timedelta(seconds=60)
 
 
@@ -53,8 +56,18 @@ class FieldChange:
     rule: str
 
 
+class _Canonical:
+    """What all operations share: one canonical text, by which a saved plan or an approval names them."""
+
+    __slots__ = ()
+
+    @property
+    def canonical(self) -> str:
+        return canonical([self])  # type: ignore[list-item]  # only operations are made from this
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Update:
+class Update(_Canonical):
     """Changed fields of one record of a pair, on `side`."""
 
     side: Side
@@ -65,7 +78,7 @@ class Update:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Create:
+class Create(_Canonical):
     """A new work item for a CRM task. `omitted` are fields known to be refused there; they wait on the new link."""
 
     crm_id: str
@@ -79,7 +92,7 @@ class Create:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unlink:
+class Unlink(_Canonical):
     """Forget a pair because a record is deleted or gone; what is left stays as it is."""
 
     crm_id: str
@@ -90,7 +103,7 @@ class Unlink:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Delete:
+class Delete(_Canonical):
     """Propagate a deletion that the other server flagged; only if the config says so."""
 
     side: Side
@@ -117,10 +130,16 @@ class ConflictLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """When a plan is made: our time, and each server's clock against it."""
+    """When a plan is made: our time, each server's clock against it, and what the state knew before.
+
+    `statuses` are the status words (comparable form) that each side has ever shown, `archived` the ids of projects that
+    are in an archive.
+    """
 
     now: datetime
     clocks: Clocks
+    statuses: Mapping[Side, frozenset[str]] = field(default_factory=dict)
+    archived: frozenset[str] = frozenset()
 
     def server(self, side: Side) -> datetime:
         offset = self.clocks.crm if side is Side.CRM else self.clocks.work
@@ -149,7 +168,7 @@ class Plan:
     @property
     def fingerprint(self) -> str:
         """SHA-256 over the operations alone: the same input gives the same one, whenever and in whatever order read."""
-        return "sha256:" + hashlib.sha256(canonical(self.operations).encode()).hexdigest()
+        return fingerprint(self.operations)
 
 
 @dataclass(slots=True)
@@ -179,6 +198,11 @@ def plan(work: Workload, policy: Policy, moment: Moment, places: Places) -> Plan
         raised=tuple(draft.raised),
         cleared=tuple(draft.cleared),
     )
+
+
+def fingerprint(operations: Iterable[Operation]) -> str:
+    """SHA-256 over the canonical form of operations."""
+    return "sha256:" + hashlib.sha256(canonical(operations).encode()).hexdigest()
 
 
 def canonical(operations: Iterable[Operation]) -> str:
@@ -256,10 +280,17 @@ def _plan_pair(link: Link, policy: Policy, moment: Moment, places: Places, draft
                 continue
             case Flow(giver):
                 reason = f"changed_on_{giver}"
+                link = _count_revert(link, name, lens, giver, policy, moment)
             case Conflict():
                 decision = resolve(link.crm.stamps.get(name), link.work.stamps.get(name), moment.clocks)
                 conflicts.append(_conflict_line(link, name, seen, decision))
                 giver, reason = decision.winner, "conflict"
+        fought = _ping_pong(link, name, giver, seen, policy, moment) or _renamed(link, name, giver, seen, moment)
+        if fought is not None and name not in link.aside:
+            link = replace(link, aside={**link.aside, name: replace(fought, config=policy.config)})
+            draft.raised.append(aside_entry(link, name, link.aside[name]))
+        if name in link.aside and link.aside[name].code is Code.PING_PONG:
+            continue
         if any(want.field is name and want.hold > moment.now for want in link.wanted):
             waiting = True
             continue
@@ -272,7 +303,7 @@ def _plan_pair(link: Link, policy: Policy, moment: Moment, places: Places, draft
                 draft.raised.append(aside_entry(link, name, change))
             case None:
                 waiting = waiting or _waits_for_time(link.aside.get(name), moment)
-    frozen = any(link.half(side).presence is Presence.ARCHIVED for side in Side)
+    frozen = _frozen(link, moment)
     missing = any(link.half(side).presence is Presence.MISSING for side in Side)
     due = any(changes.values())
     if due and (frozen or missing or not _quiet(link, policy, moment)):
@@ -287,7 +318,66 @@ def _plan_pair(link: Link, policy: Policy, moment: Moment, places: Places, draft
         link = _agreeing(link)
     dirty = (due and not frozen) or waiting or missing or unmarked(link, policy) != ()
     since = (link.dirty_since or moment.now) if dirty else None
-    draft.links[link.crm.id] = replace(link, dirty_since=since)
+    draft.links[link.crm.id] = replace(link, dirty_since=since, frozen=frozen, completed=_completed(link, policy))
+
+
+def _frozen(link: Link, moment: Moment) -> bool:
+    archived = any(link.half(side).presence is Presence.ARCHIVED for side in Side)
+    return archived or (link.work.project is not None and link.work.project in moment.archived)
+
+
+def _completed(link: Link, policy: Policy) -> bool:
+    crm, work = link.crm.seen.get(Field.STATUS), link.work.seen.get(Field.STATUS)
+    done = isinstance(work, str) and text.word(work) == text.word(COMPLETED)
+    return done and policy.lenses[Field.STATUS].agree(crm, work)
+
+
+def _count_revert(link: Link, name: Field, lens: Lens, giver: Side, policy: Policy, moment: Moment) -> Link:
+    """Count that a confirmed write of ours was undone although its source did not change; once for each write."""
+    ours = link.written.get(name)
+    if ours is None or ours.side is not giver:
+        return link
+    undone = lens.same(giver, link.half(giver).seen.get(name), ours.before)
+    unchanged = lens.same(giver.other, link.half(giver.other).seen.get(name), ours.source)
+    if not undone or not unchanged:
+        return link
+    recent = tuple(at for at in link.reverts.get(name, ()) if moment.now - at <= policy.revert_window)
+    written = {other: kept for other, kept in link.written.items() if other is not name}
+    return replace(link, written=written, reverts={**link.reverts, name: (*recent, moment.now)})
+
+
+def _ping_pong(link: Link, name: Field, giver: Side, seen: Triple, policy: Policy, moment: Moment) -> Aside | None:
+    recent = [at for at in link.reverts.get(name, ()) if moment.now - at <= policy.revert_window]
+    if len(recent) < REVERTS:
+        return None
+    return Aside(
+        side=giver.other,
+        code=Code.PING_PONG,
+        words=(
+            f"the value flips between «{seen.crm}» (CRM) and «{seen.work}» (Work) without a user's edit: another"
+            " program writes here too, for example the vendor's own connector or an automation; switch that off,"
+            " then `retry`"
+        ),
+        value=seen.now(giver),
+        since=moment.now,
+    )
+
+
+def _renamed(link: Link, name: Field, giver: Side, seen: Triple, moment: Moment) -> Aside | None:
+    """A status word that nobody has seen before, on a record whose stamp did not move: somebody renamed a status."""
+    value = seen.now(giver)
+    known = moment.statuses.get(giver)
+    if name is not Field.STATUS or not known or not isinstance(value, str) or text.word(value) in known:
+        return None
+    if link.half(giver).stamps.get(name) is not None:
+        return None
+    return Aside(
+        side=giver.other,
+        code=Code.STATUS_UNKNOWN,
+        words=f"«{value}» is new, and the record's stamp did not move: a status was renamed; map it in [status]",
+        value=value,
+        since=moment.now,
+    )
 
 
 def unmarked(link: Link, policy: Policy) -> tuple[Side, ...]:
@@ -383,6 +473,8 @@ def _released(link: Link, name: Field, draft: _Draft) -> Link:
     aside = link.aside.get(name)
     if aside is None:
         return link
+    if aside.code is Code.PING_PONG:
+        link = replace(link, reverts=_without(link.reverts, name))
     draft.cleared.append(aside_entry(link, name, aside))
     return replace(link, aside=_without(link.aside, name))
 

@@ -26,7 +26,8 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """`config` is the settings' fingerprint: a refused value is tried again when it changes.
+    """`config` is the settings' fingerprint: a refused value is tried again when it changes. `revert_window` is the
+    time within which three reverts of one field set it aside.
 
     `lengths` are the known limits of each side in characters; `marks` the sides on which a marker is written.
     """
@@ -43,6 +44,7 @@ class Policy:
     retry_for: timedelta
     routes: tuple[Route, ...]
     propagate_deletes: bool
+    revert_window: timedelta
     limits: Limits
     lengths: Mapping[Side, Mapping[Field, int]]
     marks: frozenset[Side]

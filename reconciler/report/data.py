@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from reconciler.core.lenses import StatusLens
 from reconciler.core.model import Attention, CycleRow, Entry, Field, Link, Reading, Side, Value
-from reconciler.core.plan import ConflictLine, Create, Delete, Operation, Plan, Unlink, Update, kind
+from reconciler.core.plan import ConflictLine, Create, Delete, Operation, Plan, Unlink, Update, fingerprint, kind
 from reconciler.core.policy import Policy
 from reconciler.ports import StateReader
 
@@ -22,29 +22,28 @@ def report_data(
     policy: Policy,
     state: StateReader,
     plan: Plan,
+    operations: Sequence[Operation],
     readings: Mapping[Side, Reading],
     raised: list[Attention],
     cleared: list[Attention],
     down: Mapping[Side, str],
-    halted: Json | None = None,
 ) -> Json:
     """Everything a dry run found, as one JSON object."""
     attention = _attention(state, raised, cleared)
     complete = len(readings) == len(Side) and all(reading.complete for reading in readings.values()) and not down
-    operations = [operation_data(operation, policy) for operation in plan.operations]
     return {
         "connection": name,
         "mode": "dry-run",
         "generated_at": utc(generated_at),
         "complete": complete,
-        "fingerprint": plan.fingerprint,
+        "fingerprint": fingerprint(operations),
         "watermarks": watermarks(state),
-        "summary": summary(plan, len(attention)),
-        "operations": operations,
+        "summary": summary(operations, len(plan.conflicts), len(attention)),
+        "operations": [operation_data(operation) for operation in operations],
         "conflicts": [conflict_data(line) for line in plan.conflicts],
         "differences": differences(state, plan),
         "held": [],
-        "halted": halted,
+        "halted": None,
         "attention": [attention_data(entry) for entry in attention],
         "pairs": pairs(state),
         "statuses": collapses(policy),
@@ -65,19 +64,19 @@ def watermarks(state: StateReader) -> dict[str, str | None]:
     return {side: utc(datetime.fromisoformat(value)) if value else None for side, value in stored.items()}
 
 
-def summary(plan: Plan, attention: int) -> Json:
+def summary(operations: Sequence[Operation], conflicts: int, attention: int) -> Json:
     """Counts of operations by kind and side, of conflicts and of attention entries."""
     counts = {"create": 0, "update_crm": 0, "update_work": 0, "delete": 0, "unlink": 0}
-    for operation in plan.operations:
+    for operation in operations:
         match operation:
             case Update():
                 counts[f"update_{operation.side}"] += 1
             case _:
                 counts[kind(operation)] += 1
-    return {**counts, "conflicts": len(plan.conflicts), "attention": attention}
+    return {**counts, "conflicts": conflicts, "attention": attention}
 
 
-def operation_data(operation: Operation, policy: Policy) -> Json:
+def operation_data(operation: Operation) -> Json:
     """One operation with its fields, before and after."""
     row: Json = {
         "side": Side.WORK.value,

@@ -23,6 +23,7 @@ from reconciler.core.model import (
     Value,
     Values,
     Wanted,
+    Written,
 )
 
 Row = dict[str, Any]
@@ -181,11 +182,23 @@ def _wanted_in(data: Loaded) -> Wanted:
     )
 
 
+def _written_out(written: Written) -> Row:
+    return {
+        "side": written.side.value,
+        "before": value_out(written.before),
+        "source": value_out(written.source),
+    }
+
+
+def _written_in(data: Loaded) -> Written:
+    return Written(side=Side(data["side"]), before=value_in(data["before"]), source=value_in(data["source"]))
+
+
 def condition(link: Link) -> str:
     """The worst condition of a pair; each is also the name of a count in `Tally`."""
     if any(aside.until is None for aside in link.aside.values()):
         return "attention"
-    if Presence.ARCHIVED in (link.crm.presence, link.work.presence):
+    if link.frozen:
         return "frozen"
     if link.aside:
         return "set_aside"
@@ -204,6 +217,8 @@ def link_row(link: Link) -> Row:
         "generation": link.generation,
         "not_before": link.not_before,
         "tries": link.tries,
+        "completed": link.completed,
+        "frozen": link.frozen,
         "drops": link.drops,
         **half_row("crm", link.crm),
         **half_row("work", link.work),
@@ -214,6 +229,7 @@ def link_row(link: Link) -> Row:
             for field, difference in link.differences.items()
         }
         or None,
+        "written": {field.value: _written_out(written) for field, written in link.written.items()} or None,
         "reverts": {field.value: [moment_out(at) for at in moments] for field, moments in link.reverts.items()} or None,
     }
 
@@ -229,12 +245,15 @@ def link_load(row: Loaded) -> Link:
             Field(name): Difference(reason=data["reason"], since=_must(data["since"]))
             for name, data in (row["differences"] or {}).items()
         },
+        written={Field(name): _written_in(data) for name, data in (row["written"] or {}).items()},
         reverts={Field(name): tuple(_must(at) for at in moments) for name, moments in (row["reverts"] or {}).items()},
         dirty_since=row["dirty_since"],
         generation=row["generation"],
         not_before=row["not_before"],
         tries=row["tries"],
         drops=row["drops"],
+        completed=row["completed"],
+        frozen=row["frozen"],
     )
 
 

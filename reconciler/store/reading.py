@@ -126,6 +126,11 @@ class SqlReader:
             select(
                 select(func.count()).select_from(TOMBSTONE).scalar_subquery().label("tombstones"),
                 select(func.count()).select_from(CANDIDATE).scalar_subquery().label("candidates"),
+                select(func.count())
+                .select_from(LINK)
+                .where(LINK.c.completed.is_(False), LINK.c.frozen.is_(False))
+                .scalar_subquery()
+                .label("open"),
             )
         )
         return Tally(linked=sum(counts.values()), **counts, **others)

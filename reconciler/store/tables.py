@@ -54,6 +54,8 @@ class LinkRow(SQLModel, table=True):
     not_before: datetime | None = None
     tries: int
     drops: int
+    completed: bool
+    frozen: bool
     crm_base: Any = _json(nullable=False)
     crm_seen: Any = _json()
     crm_stamps: Any = _json()
@@ -81,6 +83,7 @@ class LinkRow(SQLModel, table=True):
     aside: Any = _json()
     wanted: Any = _json()
     differences: Any = _json()
+    written: Any = _json()
     reverts: Any = _json()
 
 

@@ -26,6 +26,7 @@ from reconciler.core.model import (
     Tombstone,
     Value,
     Wanted,
+    Written,
 )
 
 T0 = datetime(2025, 3, 4, 5, 6, 7, 800900, tzinfo=UTC)
@@ -84,6 +85,7 @@ def busy_link(number: int) -> Link:
             Wanted(field=Field.DUE, side=Side.CRM, value=None, source=("x",), sent=at(5), hold=at(6), expires=at(7)),
         ),
         differences={Field.STATUS: Difference(reason="lossy", since=at(8))},
+        written={Field.TITLE: Written(side=Side.WORK, before="cũ", source="mới")},
         reverts={Field.TITLE: (at(1), at(2))},
         dirty_since=at(5),
         generation=3,

@@ -219,22 +219,30 @@ def test_attention_keeps_since_and_the_acknowledgement_of_the_same_content(store
 
 def test_each_pair_counts_once_and_the_worst_condition_wins(store: Store) -> None:
     differences = {Field.STATUS: Difference(reason="lossy", since=at(1))}
-    archived = Half(id="90", presence=Presence.ARCHIVED)
     pairs = [
         link(1),
         link(2, differences=differences),
         link(3, differences=differences, dirty_since=at(1)),
         link(4, dirty_since=at(1), aside={Field.TITLE: aside(at(9))}),
-        link(5, aside={Field.TITLE: aside(at(9))}, work=archived),
-        link(6, aside={Field.TITLE: aside(at(9)), Field.DUE: aside()}, crm=replace(archived, id="91")),
-        link(7),
+        link(5, aside={Field.TITLE: aside(at(9))}, frozen=True),
+        link(6, aside={Field.TITLE: aside(at(9)), Field.DUE: aside()}, frozen=True),
+        link(7, completed=True),
     ]
     with store.transaction() as transaction:
         saved = transaction.save_links(pairs)
         transaction.save_tombstones([tombstone(1)])
         transaction.save_candidates([candidate(1), candidate(2)])
         expected = Tally(
-            linked=7, equal=2, accepted=1, pending=1, set_aside=1, frozen=1, attention=1, tombstones=1, candidates=2
+            linked=7,
+            equal=2,
+            accepted=1,
+            pending=1,
+            set_aside=1,
+            frozen=1,
+            attention=1,
+            tombstones=1,
+            candidates=2,
+            open=4,
         )
         assert transaction.tally() == expected
     assert store.tally() == expected

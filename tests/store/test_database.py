@@ -278,3 +278,23 @@ def test_a_full_disk_is_a_state_error_and_leaves_nothing(file_url: str) -> None:
     fill(store, 2)
     assert verify(store) is None
     store.close()
+
+
+def test_a_state_that_may_not_be_read_leaves_no_copy_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    with tempfile.TemporaryDirectory() as name, tempfile.TemporaryDirectory() as copies:
+        url = f"sqlite:///{name}/state.db"
+        opened(url).close()
+        Path(name, "state.db").chmod(0)
+        Path(name).chmod(0o555)
+        Path(copies).chmod(0o777)
+        monkeypatch.setattr(tempfile, "tempdir", copies)
+        with nobody(), pytest.raises(StateError, match="cannot be read"):
+            open_reader(url)
+        assert list(Path(copies).iterdir()) == []
+        Path(name).chmod(0o755)
+
+
+def test_a_reader_refuses_what_is_not_a_database(tmp_path: Path) -> None:
+    (tmp_path / "state.db").write_bytes(b"a letter" * 1000)
+    with pytest.raises(StateError, match="not a database"):
+        open_reader(f"sqlite:///{tmp_path}/state.db")

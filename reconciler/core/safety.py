@@ -1,0 +1,129 @@
+"""Safety limits: what would change or delete unusually much is held before its first write, for a person to look at.
+
+Limits hold the operations of one kind and direction; everything else flows. The functions are the same in a dry run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from reconciler.core.lenses import empty
+from reconciler.core.model import Presence, Side
+from reconciler.core.plan import Create, Delete, Operation, Unlink, Update, fingerprint
+from reconciler.core.policy import Limits
+
+EVERYTHING: Final = "everything"
+EMPTIED_FROM: Final = 3
+SCALE_AT_MOST: Final = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Halt:
+    """What is held and why. `kinds` are the held kinds and directions; they stay held until a person resumes."""
+
+    reason: str
+    message: str
+    kinds: tuple[str, ...]
+    held: tuple[Operation, ...]
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint(self.held)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """The operations that may go on, and the halt that holds the others, if any."""
+
+    operations: tuple[Operation, ...]
+    halt: Halt | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances:
+    """What the limits are measured against.
+
+    `open_pairs` are not completed on both sides. `lost` counts by side the linked records that a complete look found
+    absent, `linked` all pairs. `still_held` are kinds that an earlier halt holds, `approved` the canonical forms of
+    operations that a person has approved. `down_for` is the time since the last finished cycle.
+    """
+
+    linked: int
+    open_pairs: int
+    lost: Mapping[Side, int]
+    still_held: Collection[str] = ()
+    approved: frozenset[str] = frozenset()
+    down_for: timedelta = timedelta(0)
+
+
+def kind_of(operation: Operation) -> str:
+    """The kind and direction by which an operation is counted. Clearing a field counts as deleting."""
+    match operation:
+        case Create():
+            return "create"
+        case Unlink() | Delete():
+            return f"delete_{operation.side}"
+        case Update():
+            clears = any(empty(change.after) and not empty(change.before) for change in operation.changes)
+            return f"delete_{operation.side}" if clears else f"update_{operation.side}"
+
+
+def check(operations: Sequence[Operation], limits: Limits, around: Circumstances) -> Checked:
+    """Sort the operations into those that may go on and those that are held."""
+    for side, lost in around.lost.items():
+        if not around.approved and lost >= EMPTIED_FROM and lost >= around.linked:
+            message = f"none of the {lost} linked records of {side} can be seen any more; nothing is written"
+            halt = Halt(reason="emptied_side", message=message, kinds=(EVERYTHING,), held=tuple(operations))
+            return Checked(operations=(), halt=halt)
+    counted: dict[str, list[Operation]] = {}
+    for operation in operations:
+        if operation.canonical not in around.approved:
+            counted.setdefault(kind_of(operation), []).append(operation)
+    tripped = {name: why for name, found in counted.items() if (why := _over(name, len(found), limits, around))}
+    kinds = tuple(sorted({*tripped, *(name for name in counted if held(name, around.still_held))}))
+    if not kinds:
+        return Checked(operations=tuple(operations))
+    holding = tuple(one for name in kinds for one in counted[name])
+    reason = "limit" if tripped else "still_held"
+    message = "; ".join(tripped.values()) or "held since an earlier halt; look at it, then `reconciler resume`"
+    halt = Halt(reason=reason, message=message, kinds=kinds, held=holding)
+    chosen = {id(one) for one in holding}
+    return Checked(operations=tuple(one for one in operations if id(one) not in chosen), halt=halt)
+
+
+def held(name: str, still_held: Collection[str]) -> bool:
+    """Whether operations of this kind are held by an earlier halt."""
+    return name in still_held or EVERYTHING in still_held
+
+
+def _over(name: str, count: int, limits: Limits, around: Circumstances) -> str | None:
+    if name == "create":
+        return f"{count} creates, at most {limits.max_creates} a cycle" if count > limits.max_creates else None
+    if name.startswith("delete"):
+        share = limits.max_delete_percent / 100 * around.linked
+        most = f"{count} deletions or unlinks ({name})"
+        if count > limits.max_deletes:
+            return f"{most}, at most {limits.max_deletes} a cycle"
+        if count >= limits.min_deletes and count > share:
+            return f"{most}, more than {limits.max_delete_percent:g} % of {around.linked} pairs"
+        return None
+    scale = min(SCALE_AT_MOST, 1 + around.down_for.days)
+    share = limits.max_update_percent / 100 * around.open_pairs * scale
+    if count > limits.max_updates * scale:
+        return f"{count} updates ({name}), at most {limits.max_updates * scale} a cycle"
+    if count >= limits.min_updates and count > share:
+        return f"{count} updates ({name}), more than {limits.max_update_percent:g} % of {around.open_pairs} open pairs"
+    return None
+
+
+def absent(presence: Presence) -> bool:
+    """Whether the last complete answer by id did not hold the record."""
+    return presence in (Presence.MISSING, Presence.GONE)
+
+
+def down_for(last_finished: datetime | None, now: datetime) -> timedelta:
+    """How long no cycle has finished."""
+    return timedelta(0) if last_finished is None else max(now - last_finished, timedelta(0))

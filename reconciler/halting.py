@@ -1,0 +1,113 @@
+"""Halts and pauses: what the state holds back, and how a person lets it go on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from reconciler.core.model import Entry
+from reconciler.core.safety import Halt
+from reconciler.errors import UsageError
+from reconciler.ports import StateReader, Store
+from reconciler.prospect import Prospect
+
+
+def halt_fact(halt: Halt, since: str) -> dict[str, Any]:
+    """A halt as the state and the reports hold it."""
+    return {
+        "reason": halt.reason,
+        "message": halt.message,
+        "count": len(halt.held),
+        "fingerprint": halt.fingerprint,
+        "kinds": list(halt.kinds),
+        "operations": [one.canonical for one in halt.held],
+        "since": since,
+    }
+
+
+def settle_halt(store: Store, prospect: Prospect, now: datetime, cycle: int) -> bool:
+    """Store or renew the halt that this cycle found, or keep the one that still waits. Returns whether one stands."""
+    before: Mapping[str, Any] | None = store.fact("halted")
+    halt = prospect.halt
+    if store.fact("approved") is not None and not prospect.news.down:
+        with store.transaction() as tx:
+            tx.set_fact("approved", None)
+    if halt is None:
+        return before is not None
+    fact = halt_fact(halt, before["since"] if before else now.isoformat())
+    if before is None or fact != before:
+        if before is not None:
+            fact |= {"reason": before["reason"], "message": before["message"]} if halt.reason == "still_held" else {}
+        with store.transaction() as tx:
+            tx.set_fact("halted", fact)
+            if before is None:
+                tx.append(
+                    [
+                        Entry(
+                            kind="halted",
+                            at=now,
+                            cycle=cycle,
+                            reason=halt.reason,
+                            detail={
+                                "count": len(halt.held),
+                                "fingerprint": halt.fingerprint,
+                                "kinds": list(halt.kinds),
+                            },
+                        )
+                    ]
+                )
+    return True
+
+
+def pausing(state: StateReader, now: datetime) -> bool:
+    """Whether a person has asked for writes to wait, and that time has not passed."""
+    paused = state.fact("paused")
+    if paused is None:
+        return False
+    return paused["until"] is None or now < datetime.fromisoformat(paused["until"])
+
+
+def pause(store: Store, now: datetime, reason: str, until: datetime | None, operator: str) -> None:
+    """Writes wait until `resume` or `until`; reads go on."""
+    with store.transaction() as tx:
+        tx.set_fact(
+            "paused",
+            {
+                "reason": reason,
+                "since": now.isoformat(),
+                "until": until.isoformat() if until else None,
+                "operator": operator,
+            },
+        )
+        tx.append([Entry(kind="paused", at=now, reason=reason, operator=operator)])
+
+
+def resume(store: Store, now: datetime, reason: str, operator: str, approve: str | None) -> str:
+    """End a pause and a halt; with `approve` the held operations of that fingerprint pass the next cycle's limits.
+
+    Raises `UsageError` if no halt holds that fingerprint.
+    """
+    halted = store.fact("halted")
+    if approve is not None and (halted is None or halted["fingerprint"] != approve):
+        known = f"; held is {halted['fingerprint']}" if halted else "; nothing is held"
+        raise UsageError(f"no held operations have the fingerprint {approve}{known}")
+    with store.transaction() as tx:
+        tx.set_fact("paused", None)
+        tx.set_fact("halted", None)
+        if approve is not None and halted is not None:
+            tx.set_fact("approved", halted["operations"])
+        tx.append(
+            [
+                Entry(
+                    kind="approved" if approve else "resumed",
+                    at=now,
+                    reason=reason,
+                    operator=operator,
+                    detail={"fingerprint": approve} if approve else {},
+                )
+            ]
+        )
+    if approve is not None and halted is not None:
+        return f"{halted['count']} held operations are approved"
+    return "resumed; the next cycle plans again"

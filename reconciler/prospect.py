@@ -1,0 +1,146 @@
+"""The prospect: what a cycle would do now. Poll, pair, survey, plan and check, and nothing is written by any of them.
+
+A dry run shows a prospect; a real cycle records and applies it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from reconciler.connection import Connection
+from reconciler.core import safety
+from reconciler.core.model import Candidate, Side
+from reconciler.core.plan import Moment, Plan, needs, plan
+from reconciler.core.resolve import Clocks
+from reconciler.core.safety import Checked, Circumstances, Halt
+from reconciler.errors import SideError
+from reconciler.health import barred
+from reconciler.pair import Pairing, pair
+from reconciler.poll import News, poll, reread, sweep
+from reconciler.ports import StateReader
+from reconciler.survey import inspect_places, survey
+
+
+@dataclass(slots=True, kw_only=True)
+class Prospect:
+    """Everything a dry run shows, and everything a real cycle records and applies."""
+
+    news: News
+    pairing: Pairing = field(default_factory=Pairing)
+    plan: Plan = field(default_factory=Plan)
+    checked: Checked = field(default_factory=lambda: Checked(operations=()))
+    moment: Moment
+
+    @property
+    def halt(self) -> Halt | None:
+        return self.checked.halt
+
+
+async def look(
+    connection: Connection,
+    state: StateReader,
+    *,
+    requested: Candidate | None = None,
+    sweeping: bool = False,
+    patient: bool = False,
+) -> Prospect:
+    """Poll, pair, plan and check.
+
+    Without an answer of both sides nothing can be concluded about a pair: what was read is kept, and waits. For a task
+    that a person named (`requested`) only Work is polled, to search it for the marker, and only that task is planned.
+    `sweeping` compares everything: listings from the beginning, and by id what they did not show.
+    """
+    sides = tuple(Side) if requested is None else (Side.WORK,)
+    barriers = barred(connection, state, patient=patient)
+    news = await poll(connection, state, sides=sides, barred=barriers, everything=sweeping)
+    if sweeping:
+        await sweep(connection, state, news)
+        await inspect_places(connection, state, news)
+    pairing = await pair(connection, state, news, requested)
+    now = moment(connection, state, news)
+    if news.down:
+        return Prospect(news=news, pairing=pairing, plan=waiting(news), moment=now)
+    for side, reading in news.readings.items():
+        if not reading.complete:  # a row may have slipped through: ask for the pairs at hand by id
+            ids = [link.half(side).id for link in pairing.work.links if link.key]
+            await reread(connection, state, side, ids, news)
+    work = replace(pairing.work, links=tuple(news.current(link) for link in pairing.work.links))
+    policy = replace(connection.policy, config=circumstances(connection, state, news))
+    places = await survey(connection, needs(work, policy, now), news)
+    if news.down or places is None:
+        return Prospect(news=news, pairing=pairing, plan=waiting(news), moment=now)
+    made = plan(work, policy, now, places)
+    if requested is not None:  # the other pairs with news wait for a cycle that polls both sides
+        made = replace(made, links={**waiting(news).links, **made.links})
+    checked = safety.check(made.operations, policy.limits, _around(state, made, now.now)) if not requested else None
+    return Prospect(
+        news=news,
+        pairing=pairing,
+        plan=made,
+        checked=checked or Checked(operations=made.operations),
+        moment=now,
+    )
+
+
+def moment(connection: Connection, state: StateReader, news: News | None = None) -> Moment:
+    """Now, with each server's clock as measured so far, and what is known of status words and archives."""
+    policy = connection.policy
+    clocks = Clocks(
+        crm=connection.readers[Side.CRM].offset(),
+        work=connection.readers[Side.WORK].offset(),
+        tolerance=policy.tolerance,
+        tie=policy.tie,
+    )
+    archived = news.archived if news is not None and news.archived is not None else state.fact("archived") or ()
+    return Moment(
+        now=connection.clock.now(),
+        clocks=clocks,
+        statuses={side: frozenset(state.fact(f"statuses.{side}") or ()) for side in Side},
+        archived=frozenset(archived),
+    )
+
+
+def circumstances(connection: Connection, state: StateReader, news: News | None = None) -> str:
+    """What a refusal depended on: the config, and the data of Work's projects as the last sweep found them."""
+    places = news.places if news is not None and news.places is not None else state.fact("places")
+    return f"{connection.policy.config}/{places or ''}"
+
+
+def waiting(news: News) -> Plan:
+    """No plan: the pairs with news wait, durably, until both sides answer."""
+    return Plan(
+        links={crm_id: replace(link, dirty_since=link.dirty_since or news.now) for crm_id, link in news.links.items()}
+    )
+
+
+def _around(state: StateReader, made: Plan, now: datetime) -> Circumstances:
+    tally = state.tally() if made.operations or _lost(made) else None
+    halted = state.fact("halted") or {}
+    last = next((row.finished_at for row in state.cycles(limit=1) if row.finished_at), None)
+    return Circumstances(
+        linked=tally.linked if tally else 0,
+        open_pairs=tally.open if tally else 0,
+        lost={side: _count_lost(made, side) for side in Side} if tally else {},
+        still_held=_kinds(halted.get("kinds")),
+        approved=frozenset(state.fact("approved") or ()),
+        down_for=safety.down_for(last, now),
+    )
+
+
+def _kinds(stored: Collection[str] | None) -> tuple[str, ...]:
+    return tuple(stored or ())
+
+
+def _lost(made: Plan) -> bool:
+    return any(_count_lost(made, side) for side in Side)
+
+
+def _count_lost(made: Plan, side: Side) -> int:
+    return sum(safety.absent(link.half(side).presence) for link in made.links.values())
+
+
+def side_words(down: dict[Side, SideError]) -> dict[Side, str]:
+    """The failures as text, by side."""
+    return {side: str(error) for side, error in down.items()}
