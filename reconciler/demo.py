@@ -40,9 +40,7 @@ def serve(say: Say, port: int) -> int:
         say(f"page for people: {sandbox.url}/")
         say(f"CRM {sandbox.crm_url}  client {crm.client_id}  secret {crm.client_secret}")
         say(f"Work {sandbox.work_url}  client {work.client_id}  key {work.secret_key}")
-        say(
-            "config/sandbox.toml fits these (port 8790); try `reconciler once --config config/sandbox.toml`. Ctrl-C ends"
-        )
+        say("port 8790 fits config/sandbox.toml: `reconciler once --config config/sandbox.toml`; Ctrl-C ends")
         _until_interrupted()
     return 0
 
@@ -67,9 +65,9 @@ def _systems() -> tuple[CrmSystem, WorkSystem]:
 
 def _settings(sandbox: Sandbox, state: Path) -> Settings:
     return Settings.model_validate(
-        dict(
-            connection={"name": "an-phat (sandbox)"},
-            crm={
+        {
+            "connection": {"name": "an-phat (sandbox)"},
+            "crm": {
                 "base_url": sandbox.crm_url,
                 "client_id": sandbox.crm.client_id,
                 "client_secret": sandbox.crm.client_secret,
@@ -77,16 +75,16 @@ def _settings(sandbox: Sandbox, state: Path) -> Settings:
                 "target_group_field": "custom_field2",
                 "link_field": "custom_field3",
             },
-            work={
+            "work": {
                 "base_url": sandbox.work_url,
                 "client_id": sandbox.work.client_id,
                 "secret_key": sandbox.work.secret_key,
             },
-            state={"url": f"sqlite:///{state}"},
-            schedule={"poll": "2s"},
-            watermark={"settle": "0s"},
-            limits={"requests_per_second": 500.0},
-        )
+            "state": {"url": f"sqlite:///{state}"},
+            "schedule": {"poll": "2s"},
+            "watermark": {"settle": "0s"},
+            "limits": {"requests_per_second": 500.0},
+        }
     )
 
 

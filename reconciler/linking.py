@@ -26,7 +26,7 @@ from reconciler.core.model import (
     Tombstone,
 )
 from reconciler.core.observe import first_sight
-from reconciler.core.plan import Update, Workload, plan
+from reconciler.core.plan import FieldChange, Update, Workload, plan
 from reconciler.core.seed import command_givers, seed
 from reconciler.cycle import carry_out, close, settle
 from reconciler.errors import UsageError
@@ -257,3 +257,108 @@ def _lift(store: Store, task_id: str, operator: str, connection: Connection) -> 
             )
             for g in graves
         )
+
+
+def ack(store: Store, now: datetime, operator: str, reason: str, *, task: str | None, item: str | None) -> Done:
+    """Dismiss the attention entries of one record until their content changes."""
+    side, known = (Side.CRM, task) if task is not None else (Side.WORK, item)
+    assert known is not None
+    link = store.links_by(side, [known]).get(known)
+    ids = {(each, link.half(each).id) for each in Side} if link is not None else {(side, known)}
+    found = [entry for entry in store.attention() if (entry.side, entry.id) in ids]
+    if not found:
+        raise UsageError(f"nothing about {side} {known} is on the attention list")
+    with store.transaction() as tx:
+        tx.raise_attention(replace(entry, acked=f"{operator}: {reason}") for entry in found)
+        tx.append(
+            Entry(
+                kind="acknowledged",
+                at=now,
+                crm_id=entry.id if entry.side is Side.CRM else None,
+                work_id=entry.id if entry.side is Side.WORK else None,
+                field=entry.field,
+                reason=reason,
+                operator=operator,
+                detail={"code": entry.code.value},
+            )
+            for entry in found
+        )
+    return Done(f"{len(found)} entries are dismissed until their content changes")
+
+
+async def restore(
+    connection: Connection,
+    writers: Writers,
+    store: Store,
+    entry_id: int,
+    *,
+    operator: str,
+    guard: Callable[[], None] = lambda: None,
+) -> Done:
+    """Bring back the value that a journal entry overwrote: an edit on the side where it was overwritten.
+
+    That side's base does not move, so the value flows on to the other side like any person's edit.
+    """
+    entry = next(iter(store.journal(entry=entry_id)), None)
+    if entry is None:
+        raise UsageError(f"the journal has no entry {entry_id}")
+    if entry.kind not in ("intent", "conflict") or entry.field is None or entry.side is None or entry.work_id is None:
+        raise UsageError(f"entry {entry_id} ({entry.kind}) overwrote no value of a linked pair")
+    link = store.links_by(Side.WORK, [entry.work_id]).get(entry.work_id)
+    if link is None or link.crm.id != entry.crm_id:
+        raise UsageError(f"CRM task {entry.crm_id} and work item {entry.work_id} are no longer linked")
+    started, side, name = connection.clock.now(), entry.side, entry.field
+    rows = await connection.readers[side].by_id([link.half(side).id])
+    row = rows.get(link.half(side).id)
+    if row is None:
+        raise UsageError(f"{side} {link.half(side).id} cannot be seen any more")
+    others = await connection.readers[side.other].by_id([link.half(side.other).id])
+    other = others.get(link.half(side.other).id)
+    before = row.values.get(name)
+    if connection.policy.lenses[name].same(side, before, entry.old):
+        return Done(f"{name} of {side} {row.id} has that value already")
+    change = FieldChange(
+        field=name,
+        before=before,
+        after=entry.old,
+        source=other.values.get(name) if other is not None else None,
+        reason="restored",
+        rule=f"restore.{entry_id}",
+    )
+    update = Update(side=side, crm_id=link.crm.id, work_id=link.work.id, title=link.title, changes=(change,))
+    with store.transaction() as tx:
+        cycle = tx.save_cycle(CycleRow(started_at=started))
+        [link] = tx.save_links([replace(link, dirty_since=link.dirty_since or started)])
+        tx.append(
+            [
+                Entry(
+                    kind="restore",
+                    at=started,
+                    cycle=cycle,
+                    crm_id=link.crm.id,
+                    work_id=link.work.id,
+                    side=side,
+                    field=name,
+                    old=before,
+                    new=entry.old,
+                    rule=change.rule,
+                    operator=operator,
+                )
+            ]
+        )
+    ledger = Ledger(
+        connection=connection,
+        writers=writers,
+        store=store,
+        cycle=cycle,
+        links={link.crm.id: link},
+        circumstances=circumstances(connection, store),
+        guard=guard,
+    )
+    await apply(ledger, [update])
+    settle(ledger, [update])
+    close(ledger, Prospect(news=News(now=started), moment=moment(connection, store)), started)
+    words = "; ".join(str(error) for error in ledger.down.values())
+    if words:
+        return Done(f"not restored: {words}", 6)
+    return Done(f"{name} of {side} {row.id} is restored; the next cycle brings it to the other side")

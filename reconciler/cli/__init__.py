@@ -6,8 +6,10 @@ import click
 
 from reconciler import __version__
 from reconciler.cli.cycles import once, rebuild, report
-from reconciler.cli.looking import check, config, history, status
+from reconciler.cli.looking import backup, check, config, history, status, targets, verify, why
 from reconciler.cli.pairs import link, retry, unlink
+from reconciler.cli.plans import apply, plan
+from reconciler.cli.steering import ack, pause, restore, resume
 from reconciler.cli.trying import demo, sandbox
 
 
@@ -21,5 +23,11 @@ def main() -> None:
     """
 
 
-for command in (demo, sandbox, once, report, link, unlink, retry, rebuild, status, history, check, config):
+COMMANDS = (
+    *(demo, sandbox),
+    *(once, report, plan, apply, rebuild),
+    *(link, unlink, retry, ack, restore, pause, resume),
+    *(targets, status, history, why, verify, backup, check, config),
+)
+for command in COMMANDS:
     main.add_command(command)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -83,6 +83,11 @@ async def _report(settings: Settings, kind: str, output: Path | None, exit_code:
     else:
         write_private(output, text)
         click.echo(f"written to {output}", err=True)
+    return report_code(data, exit_code)
+
+
+def report_code(data: dict[str, Any], exit_code: bool) -> int:
+    """The exit code of a dry run; `exit_code` asks for 3 where changes are pending."""
     if data["halted"]:
         return 5
     if data["unavailable"]:

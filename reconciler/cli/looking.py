@@ -1,10 +1,11 @@
-"""`status`, `history`, `check` and `config`: commands that only look."""
+"""`status`, `history`, `why`, `verify`, `backup`, `targets`, `check`, `config`: commands that only look."""
 
 from __future__ import annotations
 
 import json
 import os
 from datetime import date, datetime, time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -51,8 +52,8 @@ def history(
     from reconciler.report.render import history_csv, history_text
 
     settings = app.load(config_path, os.environ)
-    first = _moment(since, "--since", end=False) if since else None
-    last = _moment(until, "--until", end=True) if until else None
+    first = moment_of(since, "--since", end=False) if since else None
+    last = moment_of(until, "--until", end=True) if until else None
     with app.reading_state(settings) as state:
         rows = [entry_data(entry) for entry in state.journal(crm_id=task, work_id=item, since=first, until=last)]
     if kind == "json":
@@ -62,7 +63,7 @@ def history(
     return 0
 
 
-def _moment(given: str, option: str, *, end: bool) -> datetime:
+def moment_of(given: str, option: str, *, end: bool) -> datetime:
     """A day or a moment; a day as an end means the whole day."""
     from datetime import timedelta
 
@@ -78,6 +79,91 @@ def _moment(given: str, option: str, *, end: bool) -> datetime:
             f"{given!r} is no date; write 2026-03-02 or 2026-03-02T09:00", param_hint=option
         ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=ZONE)
+
+
+@click.command()
+@click.argument("task")
+@config_option
+@ending
+def why(task: str, config_path: str | None) -> int:
+    """The whole story of CRM task TASK on one screen: its link, both sides as last seen, every decision."""
+    from reconciler import app
+    from reconciler.report.data import entry_data, pair_data
+    from reconciler.report.render import why_text
+
+    settings = app.load(config_path, os.environ)
+    with app.reading_state(settings) as state:
+        data = pair_data(state, task)
+        rows = [entry_data(entry) for entry in state.journal(crm_id=task)]
+    click.echo(why_text(data, rows), nl=False)
+    return 0
+
+
+@click.command()
+@config_option
+@ending
+def verify(config_path: str | None) -> int:
+    """Check the journal's hash chain; names the first bad entry. Ends with 1 if there is one."""
+    from reconciler import app
+    from reconciler.store import verify as first_fault
+
+    settings = app.load(config_path, os.environ)
+    with app.reading_state(settings) as state:
+        fault = first_fault(state)
+    if fault is not None:
+        click.echo(f"the journal is not intact: {fault}", err=True)
+        return 1
+    click.echo("the journal is intact: no entry was altered, removed from the middle, inserted or reordered")
+    click.echo("not proven: that nothing was cut off at the end, and that the values were true when written")
+    return 0
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@config_option
+@ending
+def backup(file: Path, config_path: str | None) -> int:
+    """Write a consistent copy of the state to FILE, also while the daemon runs."""
+    from reconciler import app
+    from reconciler.store import back_up
+
+    settings = app.load(config_path, os.environ)
+    back_up(settings.state.url.get_secret_value(), file)
+    click.echo(f"the state is copied to {file}")
+    return 0
+
+
+@click.command()
+@config_option
+@click.option("--format", "kind", type=click.Choice(["text", "json"]), default="text", help="Form of the answer.")
+@ending
+def targets(config_path: str | None, kind: str) -> int:
+    """Projects and task groups in which the connection may add tasks."""
+    from reconciler import app
+
+    settings = app.load(config_path, os.environ)
+    return run(_targets(settings, kind))
+
+
+async def _targets(settings: Settings, kind: str) -> int:
+    from reconciler import app
+
+    async with app.connect(settings) as connection:
+        projects = await connection.catalogue.projects()
+        usable = [one for one in projects if one.may_add and not one.department and not one.archived]
+        groups = {one.id: await connection.catalogue.groups(one.id) for one in usable}
+    if kind == "json":
+        rows = [
+            {"id": one.id, "name": one.name, "groups": [{"id": g.id, "name": g.name} for g in groups[one.id]]}
+            for one in usable
+        ]
+        click.echo(json.dumps(rows, ensure_ascii=False, indent=1))
+        return 0
+    for one in usable:
+        click.echo(f"{one.id}  {one.name}")
+        for group in groups[one.id]:
+            click.echo(f"    {group.id}  {group.name}")
+    return 0
 
 
 @click.command()

@@ -268,3 +268,32 @@ def entry_data(entry: Entry) -> Json:
         "work_modified": utc(entry.work_modified),
         "detail": dict(entry.detail),
     }
+
+
+def pair_data(state: StateReader, task: str) -> Json:
+    """What the state knows of one CRM task: its link with both sides as last seen, or why there is none."""
+    link = state.links_by(Side.CRM, [task]).get(task)
+    waiting = [entry for entry in state.attention() if entry.side is Side.CRM and entry.id == task]
+    if link is not None:
+        waiting += [entry for entry in state.attention() if entry.side is Side.WORK and entry.id == link.work.id]
+    return {
+        "task": task,
+        "item": link.work.id if link else None,
+        "fields": {
+            name.value: {
+                "crm": plain(link.crm.seen.get(name)),
+                "work": plain(link.work.seen.get(name)),
+                "crm_base": plain(link.crm.base.get(name)),
+                "work_base": plain(link.work.base.get(name)),
+            }
+            for name in Field
+        }
+        if link
+        else {},
+        "modified": {side.value: utc(link.half(side).modified) for side in Side} if link else {},
+        "author": {side.value: link.half(side).author for side in Side} if link else {},
+        "pending_since": utc(link.dirty_since) if link else None,
+        "differences": _differences(link) if link else [],
+        "tombstone": [{"item": g.work_id, "reason": g.reason} for g in state.tombstones(crm_ids=[task])],
+        "attention": [attention_data(entry) for entry in waiting],
+    }

@@ -154,3 +154,18 @@ def history_text(rows: list[Json]) -> str:
 def history_csv(rows: list[Json]) -> str:
     """The journal for a spreadsheet."""
     return "\ufeff" + csv_text(HISTORY, ([row[name] for name in HISTORY] for row in rows))
+
+
+def why_text(data: Json, rows: list[Json]) -> str:
+    """One pair's whole story for a terminal."""
+    lines = [f"CRM task {data['task']}" + (f" <-> work item {data['item']}" if data["item"] else ": not linked")]
+    for name, value in data["fields"].items():
+        lines.append(f"  {name}: CRM «{shown(value['crm'])}»  Work «{shown(value['work'])}»")
+    for side, moment in data["modified"].items():
+        lines.append(f"  last edit on {side}: {local(moment)} by {data['author'][side] or 'unknown'}")
+    if data["pending_since"]:
+        lines.append(f"  work on it is due since {local(data['pending_since'])}")
+    lines += [f"  accepted difference in {row['field']}: {row['reason']}" for row in data["differences"]]
+    lines += [f"  unlinked from item {row['item']}: {row['reason']}" for row in data["tombstone"]]
+    lines += [f"  needs a person: {row['code']}: {row['message']}" for row in data["attention"]]
+    return "\n".join(lines) + "\n" + history_text(rows)

@@ -10,6 +10,8 @@ fault = verify(reader)                                  # the first bad entry of
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from reconciler.ports import StateReader, Store
 from reconciler.store import database
 from reconciler.store.journal import Fault, RandomBytes, inspect
@@ -17,7 +19,15 @@ from reconciler.store.lease import hold
 from reconciler.store.reading import SqlReader
 from reconciler.store.state import SqlStore
 
-__all__ = ["Fault", "RandomBytes", "hold", "open_reader", "open_store", "verify"]
+__all__ = ["Fault", "RandomBytes", "back_up", "hold", "open_reader", "open_store", "verify"]
+
+
+def back_up(url: str, file: Path) -> None:
+    """Write a consistent copy of the state to a new file (mode 0600), also beside a running writer.
+
+    Raises StateError if there is no state, or if the file exists.
+    """
+    database.copy_to(url, file)
 
 
 def open_store(url: str, *, random_bytes: RandomBytes) -> Store:

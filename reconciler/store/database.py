@@ -14,7 +14,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -292,3 +292,18 @@ def _identity(file: Path) -> Any:
     except FileNotFoundError:
         return None
     return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def copy_to(url: str, target: Path) -> None:
+    """A consistent copy of the database, taken through SQLite's own backup interface. Raises StateError."""
+    path = database_path(url)
+    if path is None or not _exists(path):
+        raise StateError("there is no state to copy yet")
+    try:
+        descriptor = os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except OSError as error:
+        raise StateError(f"the copy {target} cannot be made: {error.strerror}") from error
+    os.close(descriptor)
+    with translated(), closing(_raw(str(path), "ro", _READER_PRAGMAS)) as source:
+        with closing(sqlite3.connect(target)) as copy:
+            source.backup(copy)
