@@ -25,13 +25,17 @@ from reconciler.survey import inspect_places, survey
 
 @dataclass(slots=True, kw_only=True)
 class Prospect:
-    """Everything a dry run shows, and everything a real cycle records and applies."""
+    """Everything a dry run shows, and everything a real cycle records and applies.
+
+    `circumstances` is what refusals depend on, once everything that they had set aside was looked at again.
+    """
 
     news: News
     pairing: Pairing = field(default_factory=Pairing)
     plan: Plan = field(default_factory=Plan)
     checked: Checked = field(default_factory=lambda: Checked(operations=()))
     moment: Moment
+    circumstances: str | None = None
 
     @property
     def halt(self) -> Halt | None:
@@ -58,6 +62,10 @@ async def look(
     if sweeping:
         await sweep(connection, state, news)
         await inspect_places(connection, state, news)
+    policy = replace(connection.policy, config=circumstances(connection, state, news))
+    connection = replace(connection, policy=policy)
+    if policy.config != state.fact("circumstances"):
+        reconsider(state, news)
     pairing = await pair(connection, state, news, requested)
     now = moment(connection, state, news)
     if news.down:
@@ -67,7 +75,6 @@ async def look(
             ids = [link.half(side).id for link in pairing.work.links if link.key]
             await reread(connection, state, side, ids, news)
     work = replace(pairing.work, links=tuple(news.current(link) for link in pairing.work.links))
-    policy = replace(connection.policy, config=circumstances(connection, state, news))
     places = await survey(connection, needs(work, policy, now), news)
     if news.down or places is None:
         return Prospect(news=news, pairing=pairing, plan=waiting(news), moment=now)
@@ -81,6 +88,7 @@ async def look(
         plan=made,
         checked=checked or Checked(operations=made.operations),
         moment=now,
+        circumstances=policy.config if requested is None else None,
     )
 
 
@@ -106,6 +114,16 @@ def circumstances(connection: Connection, state: StateReader, news: News | None 
     """What a refusal depended on: the config, and the data of Work's projects as the last sweep found them."""
     places = news.places if news is not None and news.places is not None else state.fact("places")
     return f"{connection.policy.config}/{places or ''}"
+
+
+def reconsider(state: StateReader, news: News) -> None:
+    """What refusals depended on has changed: look again at every pair that has a field set aside or is frozen."""
+    after = 0
+    while page := state.links(after=after):
+        after = page[-1].key
+        for link in page:
+            if link.aside or link.frozen:
+                news.learn(news.current(link))
 
 
 def waiting(news: News) -> Plan:

@@ -36,7 +36,7 @@ def record(store: Store, policy: Policy, prospect: Prospect, started: datetime) 
         _record_pairing(tx, store, news, pairing, plan)
         tx.clear_attention([*news.cleared, *plan.cleared])
         tx.raise_attention([*news.raised, *plan.raised])
-        _record_readings(tx, store, policy, news, cycle)
+        _record_readings(tx, store, policy, news, cycle, prospect.circumstances)
     return cycle, {**planned, **saved}
 
 
@@ -70,7 +70,9 @@ def _outdated(before: dict[str, Candidate], after: dict[str, Candidate], now: da
     ]
 
 
-def _record_readings(tx: Transaction, store: Store, policy: Policy, news: News, cycle: int) -> None:
+def _record_readings(
+    tx: Transaction, store: Store, policy: Policy, news: News, cycle: int, circumstances: str | None
+) -> None:
     for side, reading in news.readings.items():
         moved = advance(watermark(store, side), reading, policy.overlap)
         if moved is not None:
@@ -79,7 +81,11 @@ def _record_readings(tx: Transaction, store: Store, policy: Policy, news: News, 
         known = store.fact(f"statuses.{side}") or []
         if words - set(known):
             tx.set_fact(f"statuses.{side}", sorted(words | set(known)))
-    for name, value in (("places", news.places), ("archived", news.archived and list(news.archived))):
+    for name, value in (
+        ("circumstances", circumstances),
+        ("places", news.places),
+        ("archived", news.archived and list(news.archived)),
+    ):
         if value is not None and value != store.fact(name):
             tx.set_fact(name, value)
     work = news.readings.get(Side.WORK)
