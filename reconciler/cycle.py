@@ -54,14 +54,16 @@ async def run_cycle(
     guard: Callable[[], None] = lambda: None,
     sweeping: bool = False,
     patient: bool = False,
+    first: bool = True,
     only: Collection[str] | None = None,
 ) -> Result:
-    """One real cycle. `patient`: a side that failed before is left alone until its back-off ends.
+    """One real cycle.
 
-    `only` are the canonical forms of operations that may be applied (a saved plan); the others wait.
+    `patient`: a side that failed before is left alone until its back-off ends. `first`: no cycle of this process came
+    before. `only` are the canonical forms of operations that may be applied (a saved plan); the others wait.
     """
     started = connection.clock.now()
-    prospect = await look(connection, store, sweeping=sweeping, patient=patient)
+    prospect = await look(connection, store, sweeping=sweeping, patient=patient, first=first)
     cycle, links = record(store, connection.policy, prospect, started)
     return await carry_out(
         connection, writers, store, prospect, links, cycle=cycle, started=started, guard=guard, only=only

@@ -33,6 +33,9 @@ def settle_halt(store: Store, prospect: Prospect, now: datetime, cycle: int) -> 
     if store.fact("approved") is not None and not prospect.news.down:
         with store.transaction() as tx:
             tx.set_fact("approved", None)
+    if store.fact("resumed"):
+        with store.transaction() as tx:
+            tx.set_fact("resumed", None)
     if halt is None:
         return before is not None
     fact = halt_fact(halt, before["since"] if before else now.isoformat())
@@ -95,6 +98,7 @@ def resume(store: Store, now: datetime, reason: str, operator: str, approve: str
     with store.transaction() as tx:
         tx.set_fact("paused", None)
         tx.set_fact("halted", None)
+        tx.set_fact("resumed", True)
         if approve is not None and halted is not None:
             tx.set_fact("approved", halted["operations"])
         tx.append(

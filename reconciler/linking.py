@@ -25,7 +25,7 @@ from reconciler.core.model import (
     Target,
     Tombstone,
 )
-from reconciler.core.observe import first_sight
+from reconciler.core.observe import first_sight, with_half
 from reconciler.core.plan import FieldChange, Update, Workload, plan
 from reconciler.core.seed import command_givers, seed
 from reconciler.cycle import carry_out, close, settle
@@ -206,7 +206,9 @@ def retry(store: Store, now: datetime, operator: str, *, task: str | None = None
     ]
     with store.transaction() as tx:
         tx.save_links(
-            replace(link, aside={}, reverts={}, not_before=None, tries=0, dirty_since=link.dirty_since or now)
+            replace(
+                _markable(link), aside={}, reverts={}, not_before=None, tries=0, dirty_since=link.dirty_since or now
+            )
             for link in links
         )
         tx.save_candidates(replace(c, refused=None, words="", not_before=None) for c in candidates)
@@ -219,6 +221,13 @@ def retry(store: Store, now: datetime, operator: str, *, task: str | None = None
             ]
         )
     return Done(f"{len(links)} pairs and {len(candidates)} tasks are tried again at the next cycle")
+
+
+def _markable(link: Link) -> Link:
+    """The link after forgetting that a marker was refused."""
+    for side in Side:
+        link = with_half(link, side, replace(link.half(side), marker_refused=False))
+    return link
 
 
 def _waiting_links(store: StateReader, entries: Iterable[Attention], task: str | None, item: str | None) -> list[Link]:

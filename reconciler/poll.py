@@ -36,7 +36,9 @@ from reconciler.core.policy import Policy
 from reconciler.core.route import target_of
 from reconciler.core.watermark import bound
 from reconciler.errors import SideClosed, SideDown, SideError
-from reconciler.ports import StateReader
+from reconciler.ports import SideReader, StateReader
+
+GRACE = timedelta(seconds=60)
 
 LATE_WRITE = timedelta(seconds=120)
 """How long a field waits at most after a write of ours whose effect is unknown."""
@@ -49,6 +51,9 @@ class News:
     `tasks` are unlinked CRM rows that ask for a work item (`declined`: that do not, or no longer), `items` unlinked
     Work rows that carry a marker, `buried` the tombstones met on the way. `suspects` are ids of linked records whose
     listed row looks older than what was seen before: they are read by id. `statuses` are words met on the way.
+
+    `finished` is when the last cycle ended, in each server's time; `rewound` are pairs of which an older state does not
+    know the truth, out of the `ours_since` rows that our account edited since then.
 
     A sweep fills in besides: `listed` linked ids, `archived` projects, `places` (a digest of Work's projects).
     """
@@ -67,6 +72,9 @@ class News:
     archived: tuple[str, ...] | None = None
     places: str | None = None
     counts: Counter[str] = field(default_factory=Counter)
+    finished: Mapping[Side, datetime] = field(default_factory=dict)
+    ours_since: int = 0
+    rewound: set[str] = field(default_factory=set)
     resolved: list[Sending] = field(default_factory=list)
     raised: list[Attention] = field(default_factory=list)
     cleared: list[Attention] = field(default_factory=list)
@@ -108,13 +116,18 @@ async def poll(
     sides: Collection[Side] = tuple(Side),
     barred: Mapping[Side, SideError],
     everything: bool = False,
+    first: bool = True,
 ) -> News:
     """Read `sides`, both at once; a side in `barred` is left alone. A side that fails is in `News.down`.
 
-    `everything` reads from the beginning instead of from the watermark.
+    `everything` reads from the beginning instead of from the watermark; `first` says that this is the first cycle after
+    a start, in which an old backup can show itself.
     """
     news = News(now=connection.clock.now(), down=dict(barred))
-    await asyncio.gather(*(_read(connection, state, side, news, everything) for side in sides if side not in barred))
+    finished = next((row.finished_at for row in state.cycles(limit=1)), None) if first else None
+    await asyncio.gather(
+        *(_read(connection, state, side, news, everything, finished) for side in sides if side not in barred)
+    )
     await _look_again(connection, state, news)
     for link in [*news.links.values(), *(news.current(link) for link in state.dirty_links())]:
         settled = absorb_late(link, connection.policy.lenses)
@@ -124,14 +137,22 @@ async def poll(
     return news
 
 
-async def _read(connection: Connection, state: StateReader, side: Side, news: News, everything: bool) -> None:
+async def _read(
+    connection: Connection,
+    state: StateReader,
+    side: Side,
+    news: News,
+    everything: bool,
+    finished: datetime | None,
+) -> None:
     floors = [intent.floor - connection.policy.overlap for intent in state.intents()] if side is Side.WORK else []
     since = bound(watermark(state, side), connection.policy.overlap, *floors)
     if everything or (side is Side.WORK and not state.fact("listed")):
         since = None
-    page = _Page(connection.policy, state, side, news, everything)
+    reader = connection.readers[side]
+    page = _Page(connection.policy, state, side, news, everything, reader, finished)
     try:
-        reading = await connection.readers[side].changes(since, page.visit)
+        reading = await reader.changes(since, page.visit)
     except (SideDown, SideClosed) as error:
         news.down[side] = error
         return
@@ -155,6 +176,8 @@ class _Page:
     side: Side
     news: News
     sweeping: bool
+    reader: SideReader
+    finished: datetime | None
     ours: str | None = None
     since: datetime | None = None
     polled: datetime | None = None
@@ -165,6 +188,9 @@ class _Page:
         self.polled = bound(watermark(self.state, self.side), self.policy.overlap)
 
     def visit(self, rows: Sequence[Record]) -> None:
+        if self.finished is not None and self.side not in self.news.finished:
+            offset = self.reader.offset()
+            self.news.finished = {**self.news.finished, self.side: self.finished + (offset.value or timedelta(0))}
         fresh = {row.id: row for row in rows}
         links = self.state.links_by(self.side, fresh.keys())
         strangers = [row for row in fresh.values() if row.id not in links]
@@ -219,12 +245,24 @@ def look(link: Link, row: Record, news: News, policy: Policy, ours: str | None) 
     if isinstance(word, str) and word.strip():
         news.statuses[row.side].add(text.word(word))
     newer = observe(half, row, policy.lenses, ours)
+    _remember_rewound(link, half, row, news, ours)
     if newer == half:
         return link
     link = with_half(link, row.side, newer)
     news.learn(link)
     _notice(link, half, newer, row, news)
     return link
+
+
+def _remember_rewound(link: Link, half: Half, row: Record, news: News, ours: str | None) -> None:
+    """An old backup shows itself: our account edited the record after the state's last cycle, and this state does not
+    know of it. An interrupted write explains that; a minute of grace spares other programs on the same account."""
+    finished = news.finished.get(row.side)
+    if finished is None or ours is None or row.author != ours or row.modified is None or row.modified <= finished:
+        return
+    news.ours_since += 1
+    if half.own_stamp is not None and row.modified >= half.own_stamp + GRACE and not link.wanted:
+        news.rewound.add(link.crm.id)
 
 
 def _notice(link: Link, before: Half, after: Half, row: Record, news: News) -> None:

@@ -8,19 +8,23 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Final
 
 from reconciler.connection import Connection
 from reconciler.core import safety
-from reconciler.core.model import Candidate, Side
+from reconciler.core.model import Candidate, Entry, Side
 from reconciler.core.plan import Moment, Plan, needs, plan
 from reconciler.core.resolve import Clocks
 from reconciler.core.safety import Checked, Circumstances, Halt
-from reconciler.errors import SideError
+from reconciler.core.seed import person_givers, seed
+from reconciler.errors import Halted, SideError
 from reconciler.health import barred
-from reconciler.pair import Pairing, pair
-from reconciler.poll import News, poll, reread, sweep
+from reconciler.pair import Pairing, no_base, pair
+from reconciler.poll import News, authors, poll, reread, sweep
 from reconciler.ports import StateReader
 from reconciler.survey import inspect_places, survey
+
+REWOUND_FROM: Final = 3
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,19 +53,22 @@ async def look(
     requested: Candidate | None = None,
     sweeping: bool = False,
     patient: bool = False,
+    first: bool = True,
 ) -> Prospect:
     """Poll, pair, plan and check.
 
     Without an answer of both sides nothing can be concluded about a pair: what was read is kept, and waits. For a task
     that a person named (`requested`) only Work is polled, to search it for the marker, and only that task is planned.
-    `sweeping` compares everything: listings from the beginning, and by id what they did not show.
+    `sweeping` compares everything: listings from the beginning, and by id what they did not show. `first` says that no
+    cycle of this process came before.
     """
     sides = tuple(Side) if requested is None else (Side.WORK,)
     barriers = barred(connection, state, patient=patient)
-    news = await poll(connection, state, sides=sides, barred=barriers, everything=sweeping)
+    news = await poll(connection, state, sides=sides, barred=barriers, everything=sweeping, first=first)
     if sweeping:
         await sweep(connection, state, news)
         await inspect_places(connection, state, news)
+    void_rewound(connection, state, news)
     policy = replace(connection.policy, config=circumstances(connection, state, news))
     connection = replace(connection, policy=policy)
     if policy.config != state.fact("circumstances"):
@@ -114,6 +121,30 @@ def circumstances(connection: Connection, state: StateReader, news: News | None 
     """What a refusal depended on: the config, and the data of Work's projects as the last sweep found them."""
     places = news.places if news is not None and news.places is not None else state.fact("places")
     return f"{connection.policy.config}/{places or ''}"
+
+
+def void_rewound(connection: Connection, state: StateReader, news: News) -> None:
+    """Pairs that this state knows less of than our own account: it is an older backup, so their bases prove nothing.
+
+    Raises `Halted` if that is most of what our account edited since; `resume` lets the cautious bases stand.
+    """
+    interrupted = {sending.link for sending in news.resolved}
+    rewound = [link for link in news.links.values() if link.crm.id in news.rewound and link.key not in interrupted]
+    if len(rewound) >= REWOUND_FROM and 2 * len(rewound) > news.ours_since and not state.fact("resumed"):
+        raise Halted(
+            "old_state",
+            f"{len(rewound)} pairs were written by this connection after the state's last cycle: the state is an old"
+            " backup. `reconciler resume --reason ...` goes on without overwriting what differs",
+            len(rewound),
+        )
+    for link in rewound:
+        giver = person_givers(link.crm, link.work, authors(state))
+        seeded = seed(link, connection.policy.lenses, dict.fromkeys(connection.policy.lenses, giver), news.now)
+        news.learn(seeded.link)
+        news.raised += [no_base(seeded.link, name, news.now) for name in seeded.accepted]
+        news.entries.append(
+            Entry(kind="bases_voided", at=news.now, crm_id=link.crm.id, work_id=link.work.id, reason="old_state")
+        )
 
 
 def reconsider(state: StateReader, news: News) -> None:

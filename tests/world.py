@@ -116,7 +116,7 @@ class World:
 
     @property
     def settings(self) -> Settings:
-        return Settings(**self.sections)
+        return Settings.model_validate(self.sections)
 
     @property
     def store(self) -> Store:
@@ -177,6 +177,18 @@ class World:
         except ReconcilerError as error:
             return error
         raise AssertionError("it did not fail")
+
+    def task(self, identifier: int) -> dict[str, Any]:
+        """A CRM task as its server holds it."""
+        row = self.crm.get(identifier)
+        assert row is not None
+        return row
+
+    def item(self, identifier: int) -> dict[str, Any]:
+        """A work item as its server holds it."""
+        row = self.work.get(identifier)
+        assert row is not None
+        return row
 
     def linked(self, task: int) -> Link | None:
         return self.store.links_by(Side.CRM, [str(task)]).get(str(task))

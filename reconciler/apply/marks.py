@@ -47,7 +47,7 @@ async def apply_marks(ledger: Ledger, side: Side, links: Sequence[Link]) -> None
             half, row = link.half(side), read.get(link.half(side).id)
             if isinstance(answer, Refused):
                 raised.append(_marker_refused(ledger, side, link, answer))
-                link = with_half(link, side, replace(half, marker=link.half(side.other).id))
+                link = with_half(link, side, replace(half, marker_refused=True))
             elif row is not None:
                 own = row.modified if by_us(row, ledger.ours(side)) is not False else half.own_stamp
                 newer = observe(replace(half, own_stamp=own), row, ledger.connection.policy.lenses, ledger.ours(side))

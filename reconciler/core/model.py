@@ -156,6 +156,7 @@ class Half:
     project: str | None = None
     group: str | None = None
     marker: str | None = None
+    marker_refused: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -382,7 +382,13 @@ def _renamed(link: Link, name: Field, giver: Side, seen: Triple, moment: Moment)
 
 def unmarked(link: Link, policy: Policy) -> tuple[Side, ...]:
     """The sides on which the record does not carry the counterpart's id although it should."""
-    return tuple(side for side in Side if side in policy.marks and link.half(side).marker != link.half(side.other).id)
+    return tuple(
+        side
+        for side in Side
+        if side in policy.marks
+        and link.half(side).marker != link.half(side.other).id
+        and not link.half(side).marker_refused
+    )
 
 
 def _all(changes: Mapping[Side, list[FieldChange]]) -> list[FieldChange]:

@@ -73,7 +73,10 @@ class CrmAuth:
         renewal = self._token is not None or self._fresh
         body = {"client_id": self._access.client_id, "client_secret": self._access.secret}
         request = Request("token", "POST", self._profile.token_path, write=False, body=body)
-        answer = await self._channel.read(request, _Nobody())
+        try:
+            answer = await self._channel.read(request, _Nobody())
+        except SideClosed as error:
+            raise (_cut(error.words) if error.code == self._profile.disconnected else error) from None
         token = pick(answer, "data")
         if not isinstance(token, str) or not token.isascii() or not token.isprintable():
             raise SideDown(Side.CRM, "crm: the answer to the token request holds no token")
@@ -192,8 +195,8 @@ class CrmReader:
     async def _read(self, request: Request) -> dict[str, Any]:
         try:
             body = await self._channel.read(request, self._auth)
-        except SideDown as error:
-            if self._profile.disconnected in str(error):
+        except (SideDown, SideClosed) as error:
+            if self._profile.disconnected in (error.code, *str(error).split()):
                 raise _cut(error.words) from None
             raise
         self._auth.accepted()

@@ -272,7 +272,9 @@ class Channel:
 
     def _closed(self, message: str, reply: Reply) -> SideClosed:
         words = self._words(reply)
-        return SideClosed(self.side, f"{self.side}: {message}" + (f": {words}" if words else ""), words=words)
+        code = reply.trouble.code if reply.trouble else ""
+        said = f"{self.side}: {message}" + (f": {words}" if words else "")
+        return SideClosed(self.side, said, words=words, code=code)
 
     @staticmethod
     def _words(reply: Reply) -> str:

@@ -110,6 +110,7 @@ def half_row(prefix: str, half: Half) -> Row:
         f"{prefix}_project": half.project,
         f"{prefix}_group": half.group,
         f"{prefix}_marker": half.marker,
+        f"{prefix}_marker_refused": half.marker_refused,
     }
 
 
@@ -129,6 +130,7 @@ def half_load(prefix: str, row: Loaded) -> Half:
         project=row[f"{prefix}_project"],
         group=row[f"{prefix}_group"],
         marker=row[f"{prefix}_marker"],
+        marker_refused=row[f"{prefix}_marker_refused"],
     )
 
 

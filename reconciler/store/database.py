@@ -304,6 +304,6 @@ def copy_to(url: str, target: Path) -> None:
     except OSError as error:
         raise StateError(f"the copy {target} cannot be made: {error.strerror}") from error
     os.close(descriptor)
-    with translated(), closing(_raw(str(path), "ro", _READER_PRAGMAS)) as source:
-        with closing(sqlite3.connect(target)) as copy:
-            source.backup(copy)
+    reading = closing(_raw(str(path), "ro", _READER_PRAGMAS))
+    with translated(), reading as source, closing(sqlite3.connect(target)) as copy:
+        source.backup(copy)

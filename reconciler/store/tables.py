@@ -68,6 +68,7 @@ class LinkRow(SQLModel, table=True):
     crm_project: str | None = None
     crm_group: str | None = None
     crm_marker: str | None = None
+    crm_marker_refused: bool
     work_base: Any = _json(nullable=False)
     work_seen: Any = _json()
     work_stamps: Any = _json()
@@ -80,6 +81,7 @@ class LinkRow(SQLModel, table=True):
     work_project: str | None = None
     work_group: str | None = None
     work_marker: str | None = None
+    work_marker_refused: bool
     aside: Any = _json()
     wanted: Any = _json()
     differences: Any = _json()

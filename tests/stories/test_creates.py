@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from reconciler.errors import Halted
+from reconciler.halting import resume
 from tests.world import World
 
 TARGET: dict[str, Any] = {"custom_field1": "12", "custom_field2": "31"}
@@ -49,7 +50,7 @@ async def test_rules_3_4_9_a_create_survives_death_at_every_call(stored: World, 
         await world.once(tick=200)
     for task in tasks:
         [item] = world.work.by_marker(task)
-        assert world.crm.get(task)["custom_field3"] == str(item)
+        assert world.task(task)["custom_field3"] == str(item)
     assert len(world.work.snapshot()) == 25
     await world.quiet()
 
@@ -118,7 +119,7 @@ async def test_rule_9_an_edit_made_before_adoption_flows_as_an_edit(world: World
     world.work.edit(item, TaskName="Người sửa trước khi nhận")
     for _ in range(3):
         await world.once(tick=200)
-    assert world.crm.get(task)["task_name"] == "Người sửa trước khi nhận"
+    assert world.task(task)["task_name"] == "Người sửa trước khi nhận"
 
 
 async def test_rule_4_a_task_that_dies_between_poll_and_create_is_not_created(world: World) -> None:
@@ -135,7 +136,7 @@ async def test_rule_24_a_copied_crm_task_gets_an_item_of_its_own_and_its_marker_
     await world.once()
     [own] = world.work.by_marker(copy)
     assert own != item
-    assert world.crm.get(copy)["custom_field3"] == str(own)
+    assert world.task(copy)["custom_field3"] == str(own)
     assert world.linked(task) is not None
     await world.once()
     await world.quiet()
@@ -169,7 +170,7 @@ async def test_rule_33_a_new_state_that_meets_our_markers_halts_until_rebuild(st
     world.clock.tick(60)
     world.work.edit(item, StatusName="Đã hoàn thành")
     await world.once()
-    assert world.crm.get(task)["status"] == "Hoàn thành"
+    assert world.task(task)["status"] == "Hoàn thành"
 
 
 async def test_rule_22_rebuild_overwrites_nothing_in_silence(stored: World, tmp_path: Path) -> None:
@@ -183,12 +184,12 @@ async def test_rule_22_rebuild_overwrites_nothing_in_silence(stored: World, tmp_
     assert await world.rebuild() == (1, 1)
     assert ("crm", str(task), "no_base") in world.attention()
     await world.quiet(3)
-    assert world.crm.get(task)["task_name"] == "CRM sửa"
-    assert world.work.get(item)["TaskName"] == "Work sửa"
+    assert world.task(task)["task_name"] == "CRM sửa"
+    assert world.item(item)["TaskName"] == "Work sửa"
     world.clock.tick(60)
     world.crm.edit(task, task_name="CRM sửa lần nữa")
     await world.once()
-    assert world.work.get(item)["TaskName"] == "CRM sửa lần nữa"
+    assert world.item(item)["TaskName"] == "CRM sửa lần nữa"
 
 
 async def test_an_older_state_never_creates_again(stored: World, tmp_path: Path) -> None:
@@ -239,7 +240,7 @@ async def test_a_refused_optional_field_does_not_stop_the_create(world: World) -
     [item] = world.work.by_marker(task)
     await world.once(tick=60)
     await world.once(tick=60)
-    assert world.work.get(item)["Deadline"][:10] == "2026-03-09"
+    assert world.item(item)["Deadline"][:10] == "2026-03-09"
     await world.once()
     await world.quiet()
 
@@ -284,10 +285,43 @@ async def test_s11_link_item_joins_unequal_records_and_the_crm_gives(world: Worl
     task = world.crm.add(task_name="CRM", status="Đang thực hiện", description="từ CRM")
     item = world.work.add(TaskName="Work", StatusName="Đã hoàn thành", Description="từ Work")
     assert (await world.link_item(task, item)).exit_code == 0
-    row = world.work.get(item)
+    row = world.item(item)
     assert (row["TaskName"], row["StatusName"], row["Description"]) == ("CRM", "Chưa hoàn thành", "từ CRM")
-    assert world.crm.get(task)["status"] == "Đang thực hiện"
+    assert world.task(task)["status"] == "Đang thực hiện"
     assert "Work" in [entry["old"] for entry in world.history()]
     assert (await world.link_item(task, item)).exit_code == 0
     await world.once()
     await world.quiet()
+
+
+@pytest.mark.parametrize("pairs", [2, 4])
+async def test_rule_23_an_old_backup_shows_itself_and_undoes_nothing(stored: World, tmp_path: Path, pairs: int) -> None:
+    """With the old bases our own later writes would look like edits of Work and undo the CRM's newer ones."""
+    world = stored
+    made = [await world.pair(task_name=f"Gốc {number}") for number in range(pairs)]
+    world.reopen()
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    for file in tmp_path.glob("state.db*"):
+        shutil.copy(file, kept)
+    for task, _ in made:
+        world.crm.edit(task, task_name=f"Một {task}")
+    await world.once()
+    world.clock.tick(600)
+    for task, _ in made:
+        world.crm.edit(task, task_name=f"Hai {task}")
+    world.clock.tick(60)
+    world.reopen()
+    for file in tmp_path.glob("state.db*"):
+        file.unlink()
+    for file in kept.iterdir():
+        shutil.copy(file, tmp_path)
+    if pairs >= 3:
+        with pytest.raises(Halted):
+            await world.once()
+        resume(world.store, world.clock.now(), "đã xem", "test", None)
+    for _ in range(3):
+        await world.once(tick=60)
+    for task, item in made:
+        assert world.task(task)["task_name"] == f"Hai {task}"
+        assert world.item(item)["TaskName"] == f"Hai {task}"

@@ -10,7 +10,7 @@ async def test_s7_a_task_with_both_targets_appears_in_work_and_then_it_is_quiet(
     result = await world.once()
     assert result.exit_code == 0
     [item] = world.work.by_marker(task)
-    row = world.work.get(item)
+    row = world.item(item)
     assert row is not None
     assert (row["TaskName"], row["ProjectID"], row["TaskGroupID"]) == ("Gọi khách hàng An Phát", 12, 31)
     await world.quiet(3)

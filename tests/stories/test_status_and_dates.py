@@ -13,8 +13,8 @@ async def test_an_unrelated_edit_in_work_leaves_dang_thuc_hien_alone(world: Worl
     task, item = await world.pair(status="Đang thực hiện")
     world.work.edit(item, TaskName="Tên mới")
     await world.once()
-    assert world.crm.get(task)["task_name"] == "Tên mới"
-    assert world.crm.get(task)["status"] == "Đang thực hiện"
+    assert world.task(task)["task_name"] == "Tên mới"
+    assert world.task(task)["status"] == "Đang thực hiện"
     await world.quiet()
 
 
@@ -22,11 +22,11 @@ async def test_s6_reopening_in_work_gives_chua_bat_dau(world: World) -> None:
     task, item = await world.pair(status="Đang chờ")
     world.crm.edit(task, status="Hoàn thành")
     await world.once()
-    assert world.work.get(item)["StatusName"] == "Đã hoàn thành"
+    assert world.item(item)["StatusName"] == "Đã hoàn thành"
     world.clock.tick(60)
     world.work.edit(item, StatusName="Chưa hoàn thành")
     await world.once()
-    assert world.crm.get(task)["status"] == "Chưa bắt đầu"
+    assert world.task(task)["status"] == "Chưa bắt đầu"
     await world.quiet()
 
 
@@ -50,7 +50,7 @@ async def test_status_moves_inside_one_class_write_nothing(world: World) -> None
         await world.once()
     assert world.crm.writes(marks[0]) == []
     assert world.work.writes(marks[1]) == []
-    assert world.work.get(item)["StatusName"] == "Chưa hoàn thành"
+    assert world.item(item)["StatusName"] == "Chưa hoàn thành"
 
 
 async def test_rule_6_an_old_move_inside_a_class_does_not_undo_a_later_completion(world: World) -> None:
@@ -63,7 +63,7 @@ async def test_rule_6_an_old_move_inside_a_class_does_not_undo_a_later_completio
     report = await world.report()
     assert report["conflicts"] == []
     await world.once()
-    assert world.crm.get(task)["status"] == "Hoàn thành"
+    assert world.task(task)["status"] == "Hoàn thành"
 
 
 async def test_a_toggle_there_and_back_vanishes(world: World) -> None:
@@ -71,21 +71,21 @@ async def test_a_toggle_there_and_back_vanishes(world: World) -> None:
     world.work.edit(item, StatusName="Đã hoàn thành")
     world.work.edit(item, StatusName="Chưa hoàn thành")
     await world.quiet()
-    assert world.crm.get(task)["status"] == "Đang thực hiện"
+    assert world.task(task)["status"] == "Đang thực hiện"
 
 
 async def test_due_dates_keep_their_day_and_the_hour_of_work_over_ten_round_trips(world: World) -> None:
     task, item = await world.pair(due_date="2026-03-09")
-    assert world.work.get(item)["Deadline"].startswith("2026-03-09T17:30:00")
+    assert world.item(item)["Deadline"].startswith("2026-03-09T17:30:00")
     for number in range(10):
         world.clock.tick(60)
         world.work.edit(item, Deadline=f"2026-04-{number + 10}T23:45:00+07:00")
         await world.once()
-        assert world.crm.get(task)["due_date"] == f"2026-04-{number + 10}"
+        assert world.task(task)["due_date"] == f"2026-04-{number + 10}"
         world.clock.tick(60)
         world.crm.edit(task, due_date=f"2026-05-{number + 10}")
         await world.once()
-        assert world.work.get(item)["Deadline"].startswith(f"2026-05-{number + 10}T23:45:00")
+        assert world.item(item)["Deadline"].startswith(f"2026-05-{number + 10}T23:45:00")
 
 
 async def test_rule_18_an_hour_in_work_survives_an_unrelated_crm_edit_and_never_competes(world: World) -> None:
@@ -95,13 +95,13 @@ async def test_rule_18_an_hour_in_work_survives_an_unrelated_crm_edit_and_never_
     world.clock.tick(60)
     world.crm.edit(task, description="Khác")
     await world.once()
-    assert world.work.get(item)["Deadline"].startswith("2026-03-09T08:15:00")
+    assert world.item(item)["Deadline"].startswith("2026-03-09T08:15:00")
     world.clock.tick(60)
     world.work.edit(item, Deadline="2026-03-09T09:00:00+07:00")
     world.crm.edit(task, due_date="2026-03-20")
     assert (await world.report())["conflicts"] == []
     await world.once()
-    assert world.work.get(item)["Deadline"].startswith("2026-03-20T09:00:00")
+    assert world.item(item)["Deadline"].startswith("2026-03-20T09:00:00")
 
 
 @pytest.mark.parametrize(
@@ -130,10 +130,10 @@ async def test_the_same_description_in_another_form_is_no_edit(
 
 async def test_emoji_and_newlines_arrive_as_they_were_typed(world: World) -> None:
     task, item = await world.pair(description="Gọi lại 📞\nHỏi về báo giá 👨‍👩‍👧")
-    assert world.work.get(item)["Description"] == "Gọi lại 📞\nHỏi về báo giá 👨‍👩‍👧"
+    assert world.item(item)["Description"] == "Gọi lại 📞\nHỏi về báo giá 👨‍👩‍👧"
     world.work.edit(item, Description="Đã gọi ✅\n\tXong")
     await world.once()
-    assert world.crm.get(task)["description"] == "Đã gọi ✅\n\tXong"
+    assert world.task(task)["description"] == "Đã gọi ✅\n\tXong"
 
 
 async def test_rule_8_a_description_over_works_limit_is_set_aside_never_cut_never_copied_back(world: World) -> None:
@@ -142,18 +142,18 @@ async def test_rule_8_a_description_over_works_limit_is_set_aside_never_cut_neve
     world.crm.edit(task, description=long, due_date="2026-04-01")
     result = await world.once()
     assert result.exit_code == 4
-    assert world.work.get(item)["Description"] == "ngắn"
-    assert world.work.get(item)["Deadline"].startswith("2026-04-01"), "the other fields go through"
+    assert world.item(item)["Description"] == "ngắn"
+    assert world.item(item)["Deadline"].startswith("2026-04-01"), "the other fields go through"
     assert ("crm", str(task), "field_too_long") in world.attention()
     mark = world.work.mark()
     for _ in range(3):
         await world.once()
     assert world.work.writes(mark) == []
-    assert world.crm.get(task)["description"] == long
+    assert world.task(task)["description"] == long
     world.clock.tick(60)
     world.crm.edit(task, description="vừa đủ")
     assert (await world.once()).exit_code == 0
-    assert world.work.get(item)["Description"] == "vừa đủ"
+    assert world.item(item)["Description"] == "vừa đủ"
     assert world.attention() == []
 
 
@@ -161,20 +161,20 @@ async def test_a_new_item_without_the_text_that_is_too_long_gets_it_once_it_fits
     task = world.crm.add(description="dài " * 5000, custom_field1="12", custom_field2="31")
     assert (await world.once()).exit_code == 4
     [item] = world.work.by_marker(task)
-    assert not world.work.get(item)["Description"]
+    assert not world.item(item)["Description"]
     await world.quiet()
-    assert world.crm.get(task)["description"] == "dài " * 5000, "an empty value never replaces another"
+    assert world.task(task)["description"] == "dài " * 5000, "an empty value never replaces another"
     world.crm.edit(task, description="vừa đủ")
     await world.once()
-    assert world.work.get(item)["Description"] == "vừa đủ"
+    assert world.item(item)["Description"] == "vừa đủ"
 
 
 async def test_a_null_status_is_never_mapped_and_never_overwrites(world: World) -> None:
     task, item = await world.pair(status="Hoàn thành")
     world.crm.edit(task, status=None)
     await world.quiet()
-    assert world.work.get(item)["StatusName"] == "Đã hoàn thành"
-    assert world.crm.get(task)["status"] is None
+    assert world.item(item)["StatusName"] == "Đã hoàn thành"
+    assert world.task(task)["status"] is None
 
 
 async def test_rule_20_a_new_owner_goes_first_and_further_doers_stay(world: World) -> None:
@@ -184,21 +184,21 @@ async def test_rule_20_a_new_owner_goes_first_and_further_doers_stay(world: Worl
     world.clock.tick(60)
     world.crm.edit(task, owner_name="NV002")
     await world.once()
-    assert world.work.get(item)["DoerCodes"] == ["NV002", "NV003"]
+    assert world.item(item)["DoerCodes"] == ["NV002", "NV003"]
     world.clock.tick(60)
     world.crm.edit(task, owner_name=None)
     await world.quiet()
-    assert world.work.get(item)["DoerCodes"] == ["NV002", "NV003"]
+    assert world.item(item)["DoerCodes"] == ["NV002", "NV003"]
 
 
 async def test_an_owner_who_is_no_member_is_set_aside_and_the_rest_goes_through(world: World) -> None:
     task, item = await world.pair(owner_name="NV001")
     world.crm.edit(task, owner_name="NV009", task_name="Tên mới")
     assert (await world.once()).exit_code == 4
-    row = world.work.get(item)
+    row = world.item(item)
     assert (row["TaskName"], row["DoerCodes"]) == ("Tên mới", ["NV001"])
     assert ("crm", str(task), "person_unknown") in world.attention()
     world.work.members[12] = [*world.work.members[12], "NV009"]
     await world.once(sweep=True)
-    assert world.work.get(item)["DoerCodes"] == ["NV009"]
+    assert world.item(item)["DoerCodes"] == ["NV009"]
     assert world.attention() == []

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from reconciler.sandbox.faults import FaultKind
 from tests.world import World, fields_written
 
 STOP_AT = 6
@@ -29,8 +30,8 @@ async def test_rule_1_an_edit_of_another_field_between_read_and_read_back_is_not
         "update-tasks", "hook_after", hook=lambda: world.work.edit(item, Description="gõ giữa chừng")
     )
     await settle(world)
-    assert world.crm.get(task)["description"] == "gõ giữa chừng"
-    assert world.work.get(item)["TaskName"] == "Tên mới"
+    assert world.task(task)["description"] == "gõ giữa chừng"
+    assert world.item(item)["TaskName"] == "Tên mới"
 
 
 async def test_rule_1_the_source_base_is_the_value_the_write_was_planned_from(world: World) -> None:
@@ -39,8 +40,8 @@ async def test_rule_1_the_source_base_is_the_value_the_write_was_planned_from(wo
     world.crm.edit(task, task_name="Một")
     world.work.faults.order("update-tasks", "hook_after", hook=lambda: world.crm.edit(task, task_name="Hai"))
     await settle(world)
-    assert world.work.get(item)["TaskName"] == "Hai"
-    assert world.crm.get(task)["task_name"] == "Hai"
+    assert world.item(item)["TaskName"] == "Hai"
+    assert world.task(task)["task_name"] == "Hai"
 
 
 async def test_rule_2_a_write_that_takes_effect_late_is_not_a_users_edit(world: World) -> None:
@@ -53,10 +54,10 @@ async def test_rule_2_a_write_that_takes_effect_late_is_not_a_users_edit(world: 
     world.crm.edit(task, task_name="Hai")
     world.clock.tick(20)
     world.work.run_late()
-    assert world.work.get(item)["TaskName"] == "Một"
+    assert world.item(item)["TaskName"] == "Một"
     await settle(world)
-    assert world.crm.get(task)["task_name"] == "Hai"
-    assert world.work.get(item)["TaskName"] == "Hai"
+    assert world.task(task)["task_name"] == "Hai"
+    assert world.item(item)["TaskName"] == "Hai"
 
 
 async def test_rule_2_the_field_waits_while_a_late_write_may_still_arrive(world: World) -> None:
@@ -68,7 +69,7 @@ async def test_rule_2_the_field_waits_while_a_late_write_may_still_arrive(world:
     await world.once(tick=30)
     assert world.work.writes(mark) == []
     await world.once(tick=120)
-    assert world.work.get(item)["TaskName"] == "Một"
+    assert world.item(item)["TaskName"] == "Một"
 
 
 async def test_rule_5_a_persons_value_in_the_read_back_flows_on(world: World) -> None:
@@ -77,15 +78,15 @@ async def test_rule_5_a_persons_value_in_the_read_back_flows_on(world: World) ->
     world.crm.edit(task, task_name="Chúng ta")
     world.work.faults.order("update-tasks", "hook_after", hook=lambda: world.work.edit(item, TaskName="Người khác"))
     await settle(world)
-    assert world.crm.get(task)["task_name"] == "Người khác"
-    assert world.work.get(item)["TaskName"] == "Người khác"
+    assert world.task(task)["task_name"] == "Người khác"
+    assert world.item(item)["TaskName"] == "Người khác"
 
 
 async def test_rule_5_a_deadline_that_the_server_moves_is_accepted_and_does_not_flow_back(world: World) -> None:
     task = world.crm.add(custom_field1="12", custom_field2="34", due_date="2026-03-09")
     await world.once()
     [item] = world.work.by_marker(task)
-    assert world.work.get(item)["Deadline"].startswith("2026-03-09T17:00:00")
+    assert world.item(item)["Deadline"].startswith("2026-03-09T17:00:00")
     await world.quiet()
     world.clock.tick(300)
 
@@ -100,7 +101,7 @@ async def test_rule_5_a_deadline_that_the_server_moves_is_accepted_and_does_not_
         hook=lambda: world.work.rows[item].update(Deadline="2026-06-30T17:00:00+07:00"),
     )
     await settle(world)
-    assert world.crm.get(task)["due_date"] == "2026-03-20", "the server's answer does not flow back"
+    assert world.task(task)["due_date"] == "2026-03-20", "the server's answer does not flow back"
     [difference] = [row for row in (await world.report())["differences"] if row["field"] == "due"]
     assert difference["reason"] == "server_answer"
     assert (await world.once()).exit_code == 0
@@ -119,7 +120,7 @@ async def test_rule_5b_an_accepted_write_that_does_not_show_is_tried_three_times
         await world.once(tick=200)
     assert len(world.work.writes(mark)) == 3
     assert [row["reason"] for row in (await world.report())["differences"]] == ["unconfirmed"]
-    assert world.crm.get(task)["task_name"] == "Mới"
+    assert world.task(task)["task_name"] == "Mới"
 
 
 @pytest.mark.parametrize("moment", ["source", "target"])
@@ -139,11 +140,11 @@ async def test_rule_10_an_edit_between_poll_and_write_drops_that_field_only(worl
     if moment == "source":
         world.crm.faults.order("by-id", "hook_before", hook=lambda: None)
     await world.once()
-    assert world.work.get(item)["Description"] == "mới"
+    assert world.item(item)["Description"] == "mới"
     await settle(world)
     wanted = "Từ CRM, sửa lại" if moment == "source" else "Từ Work"
-    assert world.crm.get(task)["task_name"] == wanted
-    assert world.work.get(item)["TaskName"] == wanted
+    assert world.task(task)["task_name"] == wanted
+    assert world.item(item)["TaskName"] == wanted
     assert fired == 0 or "Từ Work" in str(world.history()) or moment == "source"
 
 
@@ -158,7 +159,7 @@ async def test_rule_31_a_write_answered_401_or_429_is_sent_once_more_after_fresh
             world.work.faults.order("update-tasks", "status", status=429, headers={"Retry-After": "2"})
         mark = system.mark()
         assert (await world.once()).exit_code == 0
-        assert world.crm.get(task)["task_name"] == world.work.get(item)["TaskName"] == f"Tên {status}"
+        assert world.task(task)["task_name"] == world.item(item)["TaskName"] == f"Tên {status}"
         calls = [call for call in system.log[mark:] if call.kind != "token"]
         writes = [number for number, call in enumerate(calls) if call.kind == "write"]
         assert len(writes) == 2
@@ -166,7 +167,9 @@ async def test_rule_31_a_write_answered_401_or_429_is_sent_once_more_after_fresh
 
 
 @pytest.mark.parametrize("kind", ["drop_after", "drop_before", "html", "truncate"])
-async def test_rule_31_a_write_without_a_clear_answer_is_never_sent_twice_by_itself(world: World, kind: str) -> None:
+async def test_rule_31_a_write_without_a_clear_answer_is_never_sent_twice_by_itself(
+    world: World, kind: FaultKind
+) -> None:
     task, item = await world.pair()
     world.crm.edit(task, task_name="Tên mới")
     extra = {"after": True} if kind == "html" else {}
@@ -176,7 +179,7 @@ async def test_rule_31_a_write_without_a_clear_answer_is_never_sent_twice_by_its
     assert len(world.work.writes(mark)) == 1
     await world.once(tick=400)
     await settle(world)
-    assert world.work.get(item)["TaskName"] == "Tên mới"
+    assert world.item(item)["TaskName"] == "Tên mới"
     assert len([call for call in world.work.writes(mark) if call.elements]) == 1
 
 
@@ -192,7 +195,7 @@ async def test_rule_8_a_refusal_that_names_no_field_splits_in_the_same_cycle(wor
         message="mô tả không hợp lệ",
     )
     assert (await world.once()).exit_code == 4
-    row = world.work.get(item)
+    row = world.item(item)
     assert (row["TaskName"], row["Description"], row["Deadline"][:10]) == ("Mới", "cũ", "2026-03-20")
     [entry] = world.store.attention()
     assert (entry.field, entry.words) == ("description", "mô tả không hợp lệ")
@@ -206,7 +209,7 @@ async def test_rule_8_a_refused_field_edited_on_the_other_side_is_an_ordinary_co
     world.clock.tick(60)
     world.work.edit(item, Description="từ Work, sau")
     await settle(world)
-    assert world.crm.get(task)["description"] == "từ Work, sau"
+    assert world.task(task)["description"] == "từ Work, sau"
     assert any(row["kind"] == "conflict" for row in world.history())
 
 
@@ -222,8 +225,8 @@ async def test_rule_17_the_stamp_of_the_field_decides_not_that_of_the_record(wor
     world.clock.tick(60)
     world.crm.edit(task, description="chạm sau cùng")
     await settle(world)
-    assert world.crm.get(task)["task_name"] == "Work sau"
-    assert world.work.get(item)["Description"] == "chạm sau cùng"
+    assert world.task(task)["task_name"] == "Work sau"
+    assert world.item(item)["Description"] == "chạm sau cùng"
 
 
 @pytest.mark.parametrize("minutes", [-7, 5])
@@ -234,7 +237,7 @@ async def test_s13_last_writer_wins_after_correcting_the_clocks(world: World, mi
     world.clock.tick(30)
     world.work.edit(item, TaskName="Work sau")
     await settle(world)
-    assert world.crm.get(task)["task_name"] == "Work sau"
+    assert world.task(task)["task_name"] == "Work sau"
     lost = [row for row in world.history() if row["kind"] == "conflict"]
     assert [row["old"] for row in lost] == ["CRM trước"]
 
@@ -246,7 +249,7 @@ async def test_a_tie_goes_to_the_configured_side_and_says_so(world: World) -> No
     [line] = (await world.report())["conflicts"]
     assert (line["winner"], line["reason"]) == ("crm", "tie")
     await settle(world)
-    assert world.work.get(item)["TaskName"] == "CRM"
+    assert world.item(item)["TaskName"] == "CRM"
 
 
 async def test_rule_21_without_a_date_header_conflicts_are_ties_marked_no_clock(world: World) -> None:
@@ -268,7 +271,7 @@ async def test_rule_19_a_receiving_side_never_competes_and_its_value_is_kept(wor
     world.clock.tick(60)
     world.crm.edit(task, owner_name="NV002")
     await settle(world)
-    assert world.work.get(item)["DoerCodes"] == ["NV002"]
+    assert world.item(item)["DoerCodes"] == ["NV002"]
     assert ["NV003"] in [row["old"] for row in world.history()]
 
 
