@@ -32,6 +32,7 @@ class Ledger:
     circumstances: str
     guard: Callable[[], None] = lambda: None
     down: dict[Side, SideError] = field(default_factory=dict)
+    authors: dict[Side, Mapping[str, int]] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -40,7 +41,13 @@ class Ledger:
 
     def ours(self, side: Side) -> str | None:
         """The author that API writes leave on `side`, as far as it is known."""
-        return our_author(self.store.fact(f"authors.{side}"))
+        return our_author(self._authors(side))
+
+    def _authors(self, side: Side) -> Mapping[str, int]:
+        """Clean read-backs counted by author; asked of the state once, because every row needs it."""
+        if side not in self.authors:
+            self.authors[side] = self.store.fact(f"authors.{side}") or {}
+        return self.authors[side]
 
     def fail(self, error: SideError) -> None:
         self.down[Side(error.side)] = error
@@ -76,9 +83,9 @@ class Ledger:
 
     def learn(self, tx: Transaction, side: Side, author: str | None) -> None:
         """Count a clean read-back in favour of the author it names."""
-        counts = self.store.fact(f"authors.{side}") or {}
-        learned = learn_author(counts, author)
-        if learned != counts:
+        learned = learn_author(self._authors(side), author)
+        if learned != self._authors(side):
+            self.authors[side] = learned
             tx.set_fact(f"authors.{side}", dict(learned))
 
     def save(self, tx: Transaction, links: Collection[Link]) -> None:

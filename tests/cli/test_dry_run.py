@@ -1,4 +1,4 @@
-"""`report` is the real planner without the apply step: it writes nothing anywhere and tells exactly what `once` does."""
+"""`report` is the real planner without the apply step: it writes nothing and tells exactly what `once` would do."""
 
 from __future__ import annotations
 

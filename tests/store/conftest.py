@@ -20,15 +20,12 @@ def file_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/state.db"
 
 
-@pytest.fixture(params=["file", "memory", "postgresql"])
+@pytest.fixture(params=["file", "memory", *([POSTGRES] if POSTGRES in os.environ else [])])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A fresh, empty state. PostgreSQL joins the list where the environment names a database for tests."""
     if request.param == "file":
         return f"sqlite:///{tmp_path}/state.db"
-    if request.param == "memory":
-        return "sqlite://"
-    if POSTGRES not in os.environ:
-        pytest.skip(f"{POSTGRES} names no database")
-    pytest.skip("PostgreSQL is not supported yet")
+    return "sqlite://" if request.param == "memory" else os.environ[POSTGRES]
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from reconciler.core.model import CycleRow, Difference, Field, Half, Link, Presence, Side, Tally
+from reconciler.core.model import CycleRow, Difference, Field, Link, Side, Tally
 from reconciler.ports import StateReader, Store, Transaction
 from reconciler.store import verify
 from tests.store.samples import (
