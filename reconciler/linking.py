@@ -75,7 +75,7 @@ async def link_to_target(
         title=title if isinstance(title, str) else "",
         on_request=True,
     )
-    prospect = await look(connection, store, requested=wanted)
+    prospect = await look(connection, store, requested=[wanted])
     cycle, links = record(store, connection.policy, prospect, started)
     mine = {crm_id: link for crm_id, link in links.items() if crm_id == task_id}
     result = await carry_out(connection, writers, store, prospect, mine, cycle=cycle, started=started, guard=guard)

@@ -6,7 +6,7 @@ candidates), reads single records by id where needed, and gives the workload for
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -54,13 +54,13 @@ async def pair(
     connection: Connection,
     state: StateReader,
     news: News,
-    requested: Candidate | None = None,
+    requested: Sequence[Candidate] | None = None,
     *,
     rebuilding: bool = False,
 ) -> Pairing:
     """Match what is unlinked, then gather everything that the planner has to look at.
 
-    With `requested` (a task that a person named) the workload is that task alone. Raises `Halted` where a new state
+    With `requested` (tasks that a person named) the workload is those tasks alone. Raises `Halted` where a new state
     meets our markers, unless the person is `rebuilding` it from just those.
     """
     stage = _Stage(connection, state, news, requested, rebuilding)
@@ -74,10 +74,10 @@ async def pair(
     await stage.lift_tombstones()
     await stage.match_markers()
     if requested is not None:
-        await stage.adopt_requested(requested)
-        ready = await stage.gather_candidates()
-        mine = [news.links[requested.crm_id]] if requested.crm_id in stage.result.adopted else []
-        ready = [(candidate, row) for candidate, row in ready if candidate.crm_id == requested.crm_id]
+        named = {candidate.crm_id for candidate in requested}
+        await stage.adopt_requested(named)
+        ready = [(candidate, row) for candidate, row in await stage.gather_candidates() if candidate.crm_id in named]
+        mine = [news.links[crm_id] for crm_id in sorted(named & stage.result.adopted.keys())]
         stage.result.work = Workload(links=tuple(mine), candidates=tuple(ready))
         return stage.result
     candidates = await stage.gather_candidates()
@@ -91,7 +91,7 @@ class _Stage:
     connection: Connection
     state: StateReader
     news: News
-    requested: Candidate | None = None
+    requested: Sequence[Candidate] | None = None
     rebuilding: bool = False
     result: Pairing = field(default_factory=Pairing)
 
@@ -268,16 +268,16 @@ class _Stage:
         self.adopt(seeded.link, [claim], "marker")
         self.news.raised += [no_base(seeded.link, name, self.news.now) for name in seeded.accepted]
 
-    async def adopt_requested(self, requested: Candidate) -> None:
+    async def adopt_requested(self, named: Collection[str]) -> None:
         """A living unlinked item that carries the task's marker is the one that the person means, even if reported."""
-        if requested.crm_id in self.result.adopted or not self.searched:
+        if not self.searched:
             return
-        first = earliest(self.claims_for([requested.crm_id]).get(requested.crm_id, []))
-        if first is None:
-            return
-        tasks = await self.fetch(Side.CRM, [requested.crm_id])
-        if tasks and requested.crm_id in tasks:
-            await self._adopt_marked(tasks[requested.crm_id], first)
+        found = {crm_id: earliest(claims) for crm_id, claims in self.claims_for(named).items()}
+        wanted = {crm_id: claim for crm_id, claim in found.items() if claim and crm_id not in self.result.adopted}
+        tasks = await self.fetch(Side.CRM, wanted)
+        for crm_id, claim in wanted.items():
+            if tasks and crm_id in tasks:
+                await self._adopt_marked(tasks[crm_id], claim)
 
     def _shelve(self, claims: Iterable[Claim]) -> None:
         for claim in claims:
@@ -316,8 +316,9 @@ class _Stage:
             target = target_of(task, policy.routes, since, policy.people)
             if target is not None:
                 waiting[crm_id] = _renewed(waiting.get(crm_id), task, target, now)
-        if self.requested is not None and self.requested.crm_id not in self.result.settled_candidates:
-            waiting[self.requested.crm_id] = self.requested
+        for candidate in self.requested or ():
+            if candidate.crm_id not in self.result.settled_candidates:
+                waiting[candidate.crm_id] = candidate
         linked = self.state.links_by(Side.CRM, waiting.keys())
         buried = {grave.crm_id for grave in self.state.tombstones(crm_ids=sorted(waiting))} - self.result.lifted
         unclear = {intent.crm_id for intent in self.state.intents()} - self.result.settled_intents

@@ -5,7 +5,7 @@ A dry run shows a prospect; a real cycle records and applies it.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
@@ -50,15 +50,15 @@ async def look(
     connection: Connection,
     state: StateReader,
     *,
-    requested: Candidate | None = None,
+    requested: Sequence[Candidate] | None = None,
     sweeping: bool = False,
     patient: bool = False,
     first: bool = True,
 ) -> Prospect:
     """Poll, pair, plan and check.
 
-    Without an answer of both sides nothing can be concluded about a pair: what was read is kept, and waits. For a task
-    that a person named (`requested`) only Work is polled, to search it for the marker, and only that task is planned.
+    Without an answer of both sides nothing can be concluded about a pair: what was read is kept, and waits. For tasks
+    that a person named (`requested`) only Work is polled, to search it for the markers, and only they are planned.
     `sweeping` compares everything: listings from the beginning, and by id what they did not show. `first` says that no
     cycle of this process came before.
     """
@@ -88,7 +88,7 @@ async def look(
     made = plan(work, policy, now, places)
     if requested is not None:  # the other pairs with news wait for a cycle that polls both sides
         made = replace(made, links={**waiting(news).links, **made.links})
-    checked = safety.check(made.operations, policy.limits, _around(state, made, now.now)) if not requested else None
+    checked = safety.check(made.operations, policy.limits, _around(state, made, now.now)) if requested is None else None
     return Prospect(
         news=news,
         pairing=pairing,

@@ -36,9 +36,8 @@ async def apply(ledger: Ledger, operations: Sequence[Operation]) -> None:
                 await apply_updates(ledger, side, batch)
         for creates in batches([one for one in operations if isinstance(one, Create)], ledger.writers.work.batch):
             await apply_creates(ledger, creates)
-        for side in Side:
-            for links in batches(ledger.unmarked(side), ledger.writers[side].batch):
-                await apply_marks(ledger, side, links)
+            await mark(ledger)
+        await mark(ledger)
         for one in operations:
             if isinstance(one, Delete):
                 await apply_deletes(ledger, one)
@@ -46,6 +45,13 @@ async def apply(ledger: Ledger, operations: Sequence[Operation]) -> None:
         ledger.fail(error)
     except SideError as error:
         ledger.fail(SideDown(error.side, str(error), words=error.words, retry_after=error.retry_after))
+
+
+async def mark(ledger: Ledger) -> None:
+    """Write the markers that are missing on either side."""
+    for side in Side:
+        for links in batches(ledger.unmarked(side), ledger.writers[side].batch):
+            await apply_marks(ledger, side, links)
 
 
 def batches(items: Sequence[T], size: int) -> Iterator[list[T]]:

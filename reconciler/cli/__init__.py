@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from reconciler import __version__
+from reconciler.cli.backfilling import backfill
 from reconciler.cli.cycles import once, rebuild, report
 from reconciler.cli.looking import backup, check, config, history, status, targets, verify, why
 from reconciler.cli.pairs import link, retry, unlink
@@ -25,7 +26,7 @@ def main() -> None:
 
 COMMANDS = (
     *(demo, sandbox),
-    *(once, report, plan, apply, rebuild),
+    *(once, report, plan, apply, backfill, rebuild),
     *(link, unlink, retry, ack, restore, pause, resume),
     *(targets, status, history, why, verify, backup, check, config),
 )

@@ -1,8 +1,8 @@
 """How far a server's clock stands from ours, from the `Date` headers of its answers.
 
-An answer with date d (whole seconds), asked at t0 and received at t1 on our clock, proves that the offset lies between
-d - t1 and d + 1 s - t0. The samples of the last hour are intersected; where they contradict each other, somebody set a
-clock, and only the newest counts.
+An answer with date d (whole seconds), asked at t0 and received at t1 on our clock, proves that the offset is at least
+d - t1 and less than d + 1 s - t0. The samples of the last hour are intersected; where they contradict each other,
+somebody set a clock, and only the newest counts.
 """
 
 from __future__ import annotations
@@ -29,19 +29,23 @@ class OffsetEstimate:
     def add(self, date: datetime, sent: datetime, received: datetime) -> None:
         """Take one answer's date into account."""
         low, high = date - received, date + SECOND - sent
-        while self._samples and received - self._samples[0][0] > KEPT_FOR:
-            self._samples.popleft()
+        self._expire(received)
         lows = [low, *(sample[1] for sample in self._samples)]
         highs = [high, *(sample[2] for sample in self._samples)]
-        if max(lows) > min(highs):
+        if max(lows) >= min(highs):
             self._samples.clear()
         self._samples.append((received, low, high))
 
-    def offset(self) -> Offset:
-        """The estimate; without any sample the value is None and the uncertainty the last one known."""
+    def offset(self, now: datetime) -> Offset:
+        """The estimate; without a sample of the last hour its value is None and its uncertainty the last one known."""
+        self._expire(now)
         if not self._samples:
             return Offset(value=None, uncertainty=self._last)
         low = max(sample[1] for sample in self._samples)
         high = min(sample[2] for sample in self._samples)
         self._last = (high - low) / 2
-        return Offset(value=low + (high - low) / 2, uncertainty=self._last)
+        return Offset(value=low + self._last, uncertainty=self._last)
+
+    def _expire(self, now: datetime) -> None:
+        while self._samples and now - self._samples[0][0] > KEPT_FOR:
+            self._samples.popleft()

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, NoReturn
 
-from reconciler.core.model import ZONE
+HANOI: Final = timezone(timedelta(hours=7))
+"""Both wire formats mean this fixed offset; the tz database has others for Vietnam before 1975."""
 
-MISSING: Final = object()
+_SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 RETRY_AT_MOST: Final = timedelta(minutes=15)
+WORDS_AT_MOST: Final = 500
 
 
 class Unreadable(Exception):
@@ -20,24 +24,38 @@ class Unreadable(Exception):
 
 
 def parse(content: bytes) -> dict[str, Any]:
-    """The JSON object in a body. Raises `Unreadable` for everything else: HTML, NaN, lone surrogates, a deep nest."""
+    """The JSON object in a body; a byte order mark is tolerated.
+
+    Raises `Unreadable` for everything else: HTML, NaN and numbers beyond every bound, a key twice in one object, lone
+    surrogates, a nest too deep to follow.
+    """
     try:
         text = content.decode("utf-8-sig")
-        value = json.loads(text, parse_constant=_refuse)
+        value = json.loads(text, parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_object)
+        if _SURROGATE.search(text):
+            json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
-        kind = "HTML" if content.lstrip()[:1] == b"<" else "no valid JSON"
+        kind = "HTML" if content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<" else "no valid JSON"
         raise Unreadable(f"the answer is {kind}") from error
     if not isinstance(value, dict):
         raise Unreadable("the answer is no JSON object")
-    try:
-        json.dumps(value, ensure_ascii=False).encode()
-    except (ValueError, RecursionError) as error:
-        raise Unreadable("the answer holds text that is not Unicode") from error
     return value
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    return number if math.isfinite(number) else _refuse(digits)
 
 
 def _refuse(name: str) -> NoReturn:
     raise ValueError(name)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise ValueError("a key twice")
+    return made
 
 
 def fold(key: str) -> str:
@@ -53,9 +71,14 @@ def pick(row: Mapping[str, Any], *names: str, default: Any = None) -> Any:
     return next((folded[fold(name)] for name in names if fold(name) in folded), default)
 
 
+def count(value: Any) -> int | None:
+    """A number of rows; None if the server did not say one."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """The error parts of an answer: the server's code, and its words for people."""
+    """The error parts of an answer: the server's code, its words for people, and the number in its envelope (or 0)."""
 
     code: str
     words: str
@@ -63,48 +86,78 @@ class Trouble:
 
 
 def trouble(body: Mapping[str, Any]) -> Trouble | None:
-    """What the envelope complains about; None if it says that the call succeeded."""
-    success, number = pick(body, "success"), pick(body, "code")
-    number = number if isinstance(number, int) and not isinstance(number, bool) else 0
-    code = pick(body, "ErrorCode", "error_code")
-    if success is not False and number in (0, 200) and code is None:
+    """What an envelope, or one element of a write's answer, complains about; None if it claims success.
+
+    Success is: `success` true or absent, `code` absent, 0 or 200, and no error code beside them.
+    """
+    success, given, error = pick(body, "success"), pick(body, "code"), pick(body, "ErrorCode", "error_code")
+    number = _whole(given)
+    named = next((str(one) for one in (error, given) if isinstance(one, str | int) and _whole(one) is None), "")
+    erring = error not in (None, "") and _whole(error) not in (0, 200)
+    if success in (None, True) and number in (0, 200) and not named and not erring:
         return None
-    words = pick(body, "user_msg", "UserMessage", "error_message", "DevMsg", "SystemMessage")
-    textual = code if isinstance(code, str) else str(pick(body, "code", default=""))
-    return Trouble(textual, words if isinstance(words, str) else "", number)
+    return Trouble(named or (str(error) if erring else ""), words_of(body), number or 0)
+
+
+def _whole(value: Any) -> int | None:
+    """A code that is a number, also as digits; nothing at all counts as 0, a word is None."""
+    if value is None or value == "":
+        return 0
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10 else None
+
+
+def words_of(body: Mapping[str, Any]) -> str:
+    """What an answer says to people, on one line and not too long; empty if it says nothing."""
+    names = ("user_msg", "UserMessage", "error_message", "DevMsg", "SystemMessage")
+    found = (pick(body, name) for name in names)
+    return next((clipped for one in found if isinstance(one, str) and (clipped := clip(one))), "")
+
+
+def clip(words: str) -> str:
+    """Foreign words as one printable line of at most 500 characters."""
+    line = " ".join("".join(one if one.isprintable() else " " for one in words[: 2 * WORDS_AT_MOST]).split())
+    return line if len(line) <= WORDS_AT_MOST else line[: WORDS_AT_MOST - 1] + "…"
 
 
 def moment(value: Any) -> datetime | None:
-    """An ISO 8601 time as an aware datetime; without a zone it is Asia/Ho_Chi_Minh. None if it is none."""
+    """An ISO 8601 time as an aware datetime in UTC; without a zone it is +07:00. None if it is none.
+
+    What cannot be shown at +07:00 (the ends of the calendar) is none either.
+    """
     if not isinstance(value, str):
         return None
     try:
         parsed = datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    try:
-        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=ZONE)).astimezone(UTC)
+        local = (parsed if parsed.tzinfo else parsed.replace(tzinfo=HANOI)).astimezone(HANOI)
+        return local.astimezone(UTC)
     except (OverflowError, ValueError):
         return None
 
 
 def http_date(value: str | None) -> datetime | None:
-    """An HTTP date header as an aware datetime."""
-    if not value:
+    """An HTTP date header (any of its three forms) as an aware datetime; None if it is none."""
+    if not value or not value.isascii():
         return None
     try:
         parsed = parsedate_to_datetime(value)
-        return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+        aware = parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
+    return aware if 1970 <= aware.year < 9000 else None  # so that sums with it stay within the calendar
 
 
 def retry_after(value: str | None, now: datetime) -> timedelta | None:
-    """How long a `Retry-After` header (seconds or an HTTP date) asks to wait, at most 15 minutes; past is no wait."""
+    """How long a `Retry-After` header asks to wait: seconds in ASCII digits, or a date against server time `now`.
+
+    At most 15 minutes; a date in the past is no wait; of several numbers the largest counts; None if it says nothing.
+    """
     if value is None:
         return None
-    text = value.strip()
-    if text.isascii() and text.isdigit():
-        return min(timedelta(seconds=int(text[:9])), RETRY_AT_MOST)
-    date = http_date(text)
+    numbers = [part.strip() for part in value.split(",")]
+    if all(one.isascii() and one.isdigit() for one in numbers):
+        seconds = max(int(one.lstrip("0")[:9] or "0") for one in numbers)
+        return min(timedelta(seconds=seconds), RETRY_AT_MOST)
+    date = http_date(value.strip())
     return None if date is None else min(max(date - now, timedelta(0)), RETRY_AT_MOST)

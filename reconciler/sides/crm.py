@@ -28,12 +28,13 @@ from reconciler.core.model import (
     Side,
     Value,
 )
-from reconciler.errors import NotApplied, SideClosed, SideDown, Unclear
+from reconciler.errors import SideDown, Unclear
 from reconciler.ports import Clock, Visit
-from reconciler.sides.answer import moment, pick, trouble
-from reconciler.sides.http import Access, Channel, HttpLimits, Reply, Request
+from reconciler.sides.answer import count, fold, moment, pick, trouble
+from reconciler.sides.http import Access, Channel, HttpLimits, Request
 from reconciler.sides.profile import CrmProfile, names
-from reconciler.sides.reading import by_id_in_chunks, identifier, reading, text_of
+from reconciler.sides.reading import Beginning, by_id_in_chunks, reading, record_id, text_of, wire_id
+from reconciler.sides.refusal import refused_call
 from reconciler.sides.scan import Page, scan_descending
 
 RENEW_BEFORE: Final = timedelta(seconds=300)
@@ -45,49 +46,59 @@ class CrmAuth:
 
     def __init__(self, access: Access, channel: Channel, profile: CrmProfile, clock: Clock) -> None:
         self._access, self._channel, self._profile, self._clock = access, channel, profile, clock
-        self._token: str | None = None
-        self._expires: datetime | None = None
-        self._fresh = False
+        self._token = ""
+        self._renew: datetime | None = None
         self._one = asyncio.Lock()
+        # True for reads, False for writes: the kinds of call that refused the token before this one and have not
+        # accepted this one yet. If one of them refuses this one too, no third token will be better.
+        self._untried: set[bool] = set()
 
     async def headers(self) -> Mapping[str, str]:
         async with self._one:
-            if self._token is None or (self._expires is not None and self._clock.now() >= self._expires):
+            if not self._token or (self._renew is not None and self._clock.now() >= self._renew):
                 await self._fetch()
-        return {"Authorization": f"Bearer {self._token}", "Clientid": self._access.client_id}
+            return {"Authorization": f"Bearer {self._token}", "Clientid": self._access.client_id}
 
     def refused(self, status: int, code: str) -> bool:
         return status == 401 or code in self._profile.expired
 
-    def forget(self) -> bool:
-        """Drop the token. False if it had never been accepted since it was fetched."""
-        worked = not self._fresh
-        self._token = None
-        return worked
+    def hopeless(self, code: str) -> str:
+        return _CUT if code == self._profile.disconnected else ""
 
-    def accepted(self) -> None:
-        """A call with the present token succeeded."""
-        self._fresh = False
+    def forget(self, headers: Mapping[str, str], *, write: bool) -> bool:
+        if headers["Authorization"] != f"Bearer {self._token}":
+            return True  # another call has renewed it meanwhile
+        if write not in self._untried:
+            self._token = ""
+            self._untried.add(write)
+            return True
+        return False
+
+    def accepted(self, *, write: bool) -> None:
+        """A call succeeded; what is later wrong with the token is news."""
+        self._untried.discard(write)
 
     async def _fetch(self) -> None:
-        renewal = self._token is not None or self._fresh
         body = {"client_id": self._access.client_id, "client_secret": self._access.secret}
         request = Request("token", "POST", self._profile.token_path, write=False, body=body)
-        try:
-            answer = await self._channel.read(request, _Nobody())
-        except SideClosed as error:
-            raise (_cut(error.words) if error.code == self._profile.disconnected else error) from None
+        answer = await self._channel.read(request, _Credentials(self._profile))
         token = pick(answer, "data")
-        if not isinstance(token, str) or not token.isascii() or not token.isprintable():
+        if not isinstance(token, str) or not token or not token.isascii() or not token.isprintable():
             raise SideDown(Side.CRM, "crm: the answer to the token request holds no token")
-        self._token = token
-        self._fresh = renewal
-        ends = _expiry(token)
-        self._expires = None if ends is None else ends - (self._channel.offset().value or timedelta(0)) - RENEW_BEFORE
+        self._token, self._renew = token, self._renewal(token)
+
+    def _renewal(self, token: str) -> datetime | None:
+        """When to renew (our clock): 300 s before the end, and never in the first half of a token's life."""
+        ends, now = _expiry(token), self._clock.now()
+        left = timedelta(0) if ends is None else ends - (self._channel.offset().value or timedelta(0)) - now
+        return now + max(left - RENEW_BEFORE, left / 2) if left > timedelta(0) else None
 
 
-class _Nobody:
-    """The token request itself proves nothing beyond its body; refused credentials are a person's matter."""
+class _Credentials:
+    """The token request: what it sends is the proof, and when that is refused there is no other."""
+
+    def __init__(self, profile: CrmProfile) -> None:
+        self._profile = profile
 
     async def headers(self) -> Mapping[str, str]:
         return {}
@@ -95,8 +106,14 @@ class _Nobody:
     def refused(self, status: int, code: str) -> bool:
         return status in (400, 401, 403)
 
-    def forget(self) -> bool:
+    def hopeless(self, code: str) -> str:
+        return _CUT if code == self._profile.disconnected else ""
+
+    def forget(self, headers: Mapping[str, str], *, write: bool) -> bool:
         return False
+
+
+_CUT: Final = "an administrator cut the connection of this AppID; connect it again in AMIS Bán hàng"
 
 
 def _expiry(token: str) -> datetime | None:
@@ -105,7 +122,7 @@ def _expiry(token: str) -> datetime | None:
         part = token.split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
         return datetime.fromtimestamp(claims["exp"], UTC)
-    except (IndexError, ValueError, KeyError, TypeError, OverflowError, OSError):
+    except (LookupError, ValueError, TypeError, OverflowError, OSError, RecursionError):
         return None
 
 
@@ -130,7 +147,6 @@ class CrmReader:
         self._profile = profile or CrmProfile()
         self._names = names(self._profile)
         self._clock = clock
-        self._concurrency = limits.concurrency
         self._project, self._group, self._link = target_project_field, target_group_field, link_field
         self._channel = Channel(Side.CRM, access, limits, clock=clock, rng=rng, transport=transport)
         self._auth = CrmAuth(access, self._channel, self._profile, clock)
@@ -148,70 +164,64 @@ class CrmReader:
 
     async def changes(self, since: datetime | None, visit: Visit) -> Reading:
         """The list, newest first, down to `since`; no filter exists."""
-        begun = self._clock.now()
+        beginning = Beginning(self._clock.now(), self.offset)
         proof = await scan_descending(
-            self._page,
-            self._rows_by_id,
+            beginning.watch(self._page),
+            self.by_id,
             since,
             visit,
             size=self._profile.page_size,
             first=self._profile.first_page,
             passes=self._profile.scan_passes,
         )
-        return reading(Side.CRM, begun, self.offset(), since, proof)
+        return reading(Side.CRM, beginning.moment, since, proof)
 
     async def by_id(self, ids: Sequence[str]) -> dict[str, Record]:
-        return await by_id_in_chunks(self._some_by_id, ids, self._profile.by_id)
+        return await by_id_in_chunks(Side.CRM, self._some_by_id, ids, self._profile.by_id)
 
-    async def _rows_by_id(self, ids: Sequence[str]) -> dict[str, Record]:
-        return await self.by_id(ids)
-
-    async def _some_by_id(self, ids: Sequence[str]) -> list[Record]:
-        request = Request(
-            "by-id", "GET", self._profile.by_id_path, write=False, params=tuple(("ids", one) for one in ids)
+    async def _some_by_id(self, ids: Sequence[str]) -> Page:
+        params = tuple(("ids", one) for one in ids)
+        return self._rows(
+            await self._read(Request("by-id", "GET", self._profile.by_id_path, write=False, params=params))
         )
-        return [record for row in _list(await self._read(request)) if (record := self._record(row)) is not None]
 
     async def _page(self, number: int) -> Page:
-        request = Request(
-            "list",
-            "GET",
-            self._profile.tasks_path,
-            write=False,
-            params=(
-                ("page", str(number)),
-                ("pageSize", str(self._profile.page_size)),
-                ("orderBy", self._profile.order_by),
-                ("isDescending", "true"),
-            ),
+        params = (
+            ("page", str(number)),
+            ("pageSize", str(self._profile.page_size)),
+            ("orderBy", self._profile.order_by),
+            ("isDescending", "true"),
         )
-        body = await self._read(request)
-        rows = _list(body)
-        records = [record for row in rows if (record := self._record(row)) is not None]
-        total = pick(body, "total_records")
-        known = total if isinstance(total, int) and not isinstance(total, bool) and total >= 0 else None
-        return Page(records, known, last=False, unusable=len(rows) - len(records))
+        return self._rows(
+            await self._read(Request("list", "GET", self._profile.tasks_path, write=False, params=params))
+        )
 
     async def _read(self, request: Request) -> dict[str, Any]:
-        try:
-            body = await self._channel.read(request, self._auth)
-        except (SideDown, SideClosed) as error:
-            if self._profile.disconnected in (error.code, *str(error).split()):
-                raise _cut(error.words) from None
-            raise
-        self._auth.accepted()
+        body = await self._channel.read(request, self._auth)
+        self._auth.accepted(write=False)
         return body
+
+    def _rows(self, body: Mapping[str, Any]) -> Page:
+        rows = pick(body, "data", default=_UNSEEN)
+        if not isinstance(rows, list):
+            raise SideDown(Side.CRM, "crm: the answer holds no list of tasks")
+        records = [record for row in rows if (record := self._record(row)) is not None]
+        total = count(pick(body, "total_records"))
+        return Page(records, total, last=total is None or total <= len(rows), unusable=len(rows) - len(records))
 
     def _record(self, row: Any) -> Record | None:
         """A row as a record; None if it has no id. What cannot be read is missing from the values, and said."""
         if not isinstance(row, dict):
             return None
         profile = self._profile
-        known = identifier(pick(row, profile.id))
+        known = record_id(pick(row, profile.id))
         if known is None:
             return None
         values: dict[Field, Value] = {}
         problems: list[str] = []
+        modified = moment(pick(row, profile.modified))
+        if modified is None:
+            problems.append(f"{profile.modified} is no date")
         for name, wire in self._names.items():
             given = pick(row, wire, default=_UNSEEN)
             if given is _UNSEEN:
@@ -233,7 +243,7 @@ class CrmReader:
             side=Side.CRM,
             id=known,
             values=values,
-            modified=moment(pick(row, profile.modified)),
+            modified=modified,
             author=text_of(pick(row, profile.modified_by)),
             created=moment(pick(row, profile.created)),
             creator=text_of(pick(row, profile.created_by)),
@@ -248,21 +258,6 @@ class CrmReader:
 
 
 _UNSEEN: Final = object()
-
-
-def _list(body: Mapping[str, Any]) -> list[Any]:
-    rows = pick(body, "data", default=_UNSEEN)
-    if not isinstance(rows, list):
-        raise SideDown(Side.CRM, "crm: the answer holds no list of tasks")
-    return rows
-
-
-def _cut(words: str) -> SideClosed:
-    return SideClosed(
-        Side.CRM,
-        "crm: an administrator cut the connection of this AppID; connect it again in AMIS Bán hàng",
-        words=words,
-    )
 
 
 class CrmWriter(CrmReader):
@@ -280,10 +275,12 @@ class CrmWriter(CrmReader):
         return await self._write("update", "PUT", [self._element(edit) for edit in edits], [one.id for one in edits])
 
     async def delete(self, ids: Sequence[str]) -> list[Answer]:
-        return await self._write("delete", "DELETE", [_number(one) for one in ids], list(ids))
+        return await self._write("delete", "DELETE", [wire_id(one) for one in ids], list(ids))
 
     def _element(self, edit: Edit) -> dict[str, Any]:
-        row: dict[str, Any] = {self._profile.id: _number(edit.id), self._profile.layout: edit.layout}
+        row: dict[str, Any] = {self._profile.id: wire_id(edit.id)}
+        if edit.layout is not None:
+            row[self._profile.layout] = edit.layout
         for name, value in edit.values.items():
             row[self._names[name]] = f"{value}T00:00:00+07:00" if name in DAYS and value else value
         if edit.marker is not None and self._link:
@@ -291,43 +288,36 @@ class CrmWriter(CrmReader):
         return row
 
     async def _write(self, verb: str, method: str, body: list[Any], ids: list[str]) -> list[Answer]:
+        if not ids:
+            return []
         request = Request(verb, method, self._profile.tasks_path, write=True, body=body)
         reply = await self._channel.write(request, self._auth)
         if reply.trouble is not None:
-            return _refused_whole(reply, self._profile, len(ids))
-        self._auth.accepted()
+            return [refused_call(Side.CRM, verb, reply)] * len(ids)
+        self._auth.accepted(write=True)
         results = pick(reply.body, "results")
         if not isinstance(results, list) or len(results) != len(ids):
             raise Unclear(Side.CRM, f"crm {verb}: the answer does not say what became of each record")
-        return [self._answer(one, identifier) for one, identifier in zip(results, ids, strict=True)]
+        return [self._answer(verb, one, known) for one, known in zip(results, ids, strict=True)]
 
-    def _answer(self, result: Any, identifier: str) -> Answer:
+    def _answer(self, verb: str, result: Any, known: str) -> Answer:
         fault = trouble(result) if isinstance(result, dict) else None
-        if isinstance(result, dict) and fault is None and pick(result, "success") is not False:
-            return Accepted(id=identifier)
-        infos = pick(result, "validate_infos") if isinstance(result, dict) else None
-        first = infos[0] if isinstance(infos, list) and infos and isinstance(infos[0], dict) else {}
-        wire = text_of(pick(first, "field_name")) or ""
-        words = text_of(pick(first, "error_message")) or (fault.words if fault else "")
-        named = next((name for name, known in self._names.items() if known == wire), None)
-        gone = wire == self._profile.id
-        return Refused(code=Code.LOST_SIGHT if gone else Code.INVALID_VALUE, words=words, field=named, gone=gone)
-
-
-def _refused_whole(reply: Reply, profile: CrmProfile, count: int) -> list[Answer]:
-    """What an error envelope over a whole write means for its elements."""
-    assert reply.trouble is not None
-    fault = reply.trouble
-    if fault.code == profile.disconnected:
-        raise _cut(fault.words)
-    if fault.code in profile.expired:
-        raise NotApplied(Side.CRM, "crm: the token was refused")
-    if reply.status == 403:
-        return [Refused(code=Code.FORBIDDEN, words=fault.words)] * count
-    if reply.status in (400, 405, 413, 415, 422) or fault.number in (400, 422):
-        return [Refused(code=Code.INVALID_VALUE, words=fault.words)] * count
-    raise Unclear(Side.CRM, f"crm: HTTP {reply.status} {fault.code}", words=fault.words)
-
-
-def _number(identifier: str) -> int | str:
-    return int(identifier) if identifier.isdigit() else identifier
+        success = pick(result, "success") if isinstance(result, dict) else None
+        if success is True and fault is None:
+            if record_id(pick(result, "data")) not in (known, None):
+                raise Unclear(Side.CRM, f"crm {verb}: the answer names another record than the one sent")
+            return Accepted(id=known)
+        if fault is None:
+            raise Unclear(Side.CRM, f"crm {verb}: an element of the answer cannot be read")
+        infos = pick(result, "validate_infos")
+        named = [one for one in infos if isinstance(one, dict)] if isinstance(infos, list) else []
+        wires = [fold(text_of(pick(one, "field_name")) or "") for one in named]
+        said = [text for one in named if (text := text_of(pick(one, "error_message")))]
+        fields = [name for name, wire in self._names.items() if fold(wire) in wires]
+        gone = fold(self._profile.id) in wires
+        return Refused(
+            code=Code.LOST_SIGHT if gone else Code.INVALID_VALUE,
+            words="; ".join(said) or fault.words or fault.code,
+            field=fields[0] if len(fields) == 1 else None,
+            gone=gone,
+        )

@@ -7,12 +7,11 @@ is never cancelled, because that breaks the connection pool; it ends by its own 
 from __future__ import annotations
 
 import asyncio
-import functools
 import random
-import ssl
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 import httpx
@@ -27,8 +26,10 @@ BODY_LIMIT: Final = 10 * 1024 * 1024
 WRITE_AT_MOST: Final = 20.0
 BACK_OFF_FIRST: Final = 0.5
 BACK_OFF_AT_MOST: Final = 8.0
+SECRET_FROM: Final = 6
 PACE: Final = 0.98
 TRANSIENT: Final = frozenset({408, 425, 429})
+_CACHE_HIT: Final = re.compile(r"(\b|_)HIT\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +82,19 @@ class Auth(Protocol):
     """How a side proves who we are."""
 
     async def headers(self) -> Mapping[str, str]:
-        """Headers for one call, made anew for each."""
+        """Headers for one call, made anew for each. Errors: those of a read."""
         ...
 
     def refused(self, status: int, code: str) -> bool:
         """Whether this answer means that the proof was not accepted."""
         ...
 
-    def forget(self) -> bool:
-        """Drop what was refused. False if a fresh proof would be no better: then only a person can help."""
+    def hopeless(self, code: str) -> str:
+        """For the error codes that only a person can mend: what to tell that person. Otherwise nothing."""
+        ...
+
+    def forget(self, headers: Mapping[str, str], *, write: bool) -> bool:
+        """Drop the refused proof. False if a fresh one would be no better: then only a person can help."""
         ...
 
 
@@ -108,22 +113,23 @@ class Channel:
     ) -> None:
         self.side = side
         self._base = access.base_url
+        self._secret = access.secret.encode()
         self._limits = limits
         self._clock = clock
         self._rng = rng
         self._slots = asyncio.Semaphore(limits.concurrency)
         self._next_slot = float("-inf")
-        self._flying: set[asyncio.Task[tuple[int, httpx.Headers, bytes]]] = set()
+        self._flying: set[asyncio.Task[_Exchanged]] = set()
         self._estimate = OffsetEstimate()
         self._client = httpx.AsyncClient(
-            transport=transport or _transport(limits),
+            transport=transport or _network(limits),
             timeout=limits.timeout.total_seconds(),
             follow_redirects=False,
             trust_env=False,
         )
 
     def offset(self) -> Offset:
-        return self._estimate.offset()
+        return self._estimate.offset(self._clock.now())
 
     async def close(self) -> None:
         """End what is in flight and close the connections."""
@@ -138,67 +144,84 @@ class Channel:
         started, failures, renewed = self._clock.monotonic(), 0, False
         while True:
             try:
-                reply = await self._call(request, auth)
-                if auth.refused(reply.status, reply.trouble.code if reply.trouble else ""):
-                    if renewed or not auth.forget():
+                reply, proof = await self._call(request, auth)
+                if self._refused(reply, auth):
+                    if renewed or not auth.forget(proof, write=False):
                         raise self._closed("the credentials were refused", reply)
                     renewed = True
                     continue
                 self._raise_for(request, reply)
                 return reply.body
-            except (_Failure, SideDown) as failure:
-                left = self._limits.retry_for.total_seconds() - (self._clock.monotonic() - started)
+            except _Failure as failure:
                 asked = failure.retry_after
                 jitter = self._rng.uniform(0, min(BACK_OFF_AT_MOST, BACK_OFF_FIRST * 2**failures))
-                wait = jitter if asked is None else asked.total_seconds()
+                wait = jitter if asked is None else max(jitter, asked.total_seconds())
                 failures += 1
-                if wait > left or (isinstance(failure, SideDown) and failure.code == "final"):
+                if self._clock.monotonic() - started + wait > self._limits.retry_for.total_seconds():
                     raise SideDown(self.side, str(failure), words=failure.words, retry_after=asked) from None
                 await self._clock.sleep(wait)
 
-    async def write(self, request: Request, auth: Auth) -> Reply:
-        """A write, sent once. Errors: `NotApplied`, `Unclear`, `SideClosed`; a whole-call refusal is in the reply."""
+    async def write(self, request: Request, auth: Auth, refusals: Collection[str] = ()) -> Reply:
+        """A write, sent once. A refusal of the whole call is in the reply, and so is any answer coded in `refusals`.
+
+        Errors: `NotApplied` and `SideClosed` if it surely changed nothing, `Unclear`.
+        """
         try:
-            reply = await self._call(request, auth)
+            reply, proof = await self._call(request, auth)
+        except SideDown as down:  # no token could be had, so nothing was sent
+            raise NotApplied(self.side, str(down), words=down.words, retry_after=down.retry_after) from None
         except _Failure as failure:
             kind = NotApplied if failure.unsent else Unclear
             raise kind(self.side, str(failure)) from None
-        code = reply.trouble.code if reply.trouble else ""
-        if auth.refused(reply.status, code):
-            if not auth.forget():
+        if self._refused(reply, auth):
+            if not auth.forget(proof, write=True):
                 raise self._closed("the credentials were refused", reply)
             raise NotApplied(self.side, f"{self.side} {request.verb}: the token was refused")
+        code = reply.trouble.code if reply.trouble else ""
         if reply.status == 429 or code == "RateLimited":
             raise NotApplied(self.side, f"{self.side} asks to slow down", retry_after=reply.retry_after)
+        if code in refusals:
+            return reply
         if reply.status == 404:
             raise self._closed(_NOT_THERE, reply)
         if reply.status >= 500 or reply.status in TRANSIENT or 300 <= reply.status < 400:
             raise Unclear(self.side, f"{self.side} {request.verb}: HTTP {reply.status}", words=self._words(reply))
         return reply
 
-    async def _call(self, request: Request, auth: Auth) -> Reply:
-        """One exchange, paced and bounded. Raises `_Failure` if there was no readable answer."""
-        headers = dict(await auth.headers())
+    def _refused(self, reply: Reply, auth: Auth) -> bool:
+        """Whether our proof was refused. Raises `SideClosed` for what no other proof would mend."""
+        code = reply.trouble.code if reply.trouble else ""
+        if code and (advice := auth.hopeless(code)):
+            raise self._closed(advice, reply)
+        return auth.refused(reply.status, code)
+
+    async def _call(self, request: Request, auth: Auth) -> tuple[Reply, Mapping[str, str]]:
+        """One exchange, paced and bounded, and the proof it was sent with. Raises `_Failure` without an answer."""
+        proof = await auth.headers()
         async with self._slots:
             await self._pace()
-            status, received, content = await self._exchange(request, headers)
-        wait = retry_after(received.get("Retry-After"), self._clock.now() + (self.offset().value or timedelta(0)))
-        if (not content.strip() and status in (401, 403, 404, *TRANSIENT)) or status >= 500:
-            return Reply(status, {}, Trouble("", "", status), wait)
+            status, headers, content = await self._exchange(request, proof)
+        if len(self._secret) >= SECRET_FROM:  # a server that repeats our secret must not bring it into logs and reports
+            content = content.replace(self._secret, b"***")
+        wait = retry_after(headers.get("Retry-After"), self._clock.now() + (self.offset().value or timedelta(0)))
         try:
             body = parse(content)
         except Unreadable as unreadable:
-            if status in (401, 403, 404) or status in TRANSIENT or 300 <= status < 400:
-                return Reply(status, {}, Trouble("", "", status), wait)
-            raise _Failure(f"{self.side} {request.verb}: {unreadable} (HTTP {status})") from None
+            if status < 300:
+                raise _Failure(f"{self.side} {request.verb}: {unreadable}") from None
+            return Reply(status, {}, Trouble("", "", status), wait), proof
         fault = trouble(body)
-        return Reply(status, body, fault or (Trouble("", "", status) if status >= 300 else None), wait)
+        if fault is None and status >= 300:
+            fault = Trouble("", "", status)
+        if fault is not None and status < 300 and 400 <= fault.number < 600:
+            status = fault.number  # an error in an envelope under HTTP 200 is the same error
+        return Reply(status, body, fault, wait), proof
 
-    async def _exchange(self, request: Request, headers: Mapping[str, str]) -> tuple[int, httpx.Headers, bytes]:
+    async def _exchange(self, request: Request, headers: Mapping[str, str]) -> _Exchanged:
         deadline = self._limits.timeout.total_seconds()
         if request.write:
             deadline = min(deadline, WRITE_AT_MOST)
-        task = asyncio.ensure_future(self._send(request, headers, deadline))
+        task = asyncio.create_task(self._send(request, headers, deadline))
         self._flying.add(task)
         task.add_done_callback(self._landed)
         await asyncio.wait({task}, timeout=deadline)
@@ -208,20 +231,21 @@ class Channel:
             return task.result()
         except _Failure:
             raise
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            raise _Failure(f"{self.side} cannot be reached ({type(error).__name__})", unsent=True) from None
-        except Exception as error:  # whatever a transport raises after sending, the effect is unknown
-            raise _Failure(f"{self.side} {request.verb}: connection failed ({type(error).__name__})") from None
+        except (Exception, asyncio.CancelledError) as error:  # what a transport raises after sending proves nothing
+            from reconciler.sides.transport import never_sent
 
-    def _landed(self, task: asyncio.Task[tuple[int, httpx.Headers, bytes]]) -> None:
+            unsent = isinstance(error, Exception) and never_sent(error)
+            happened = "cannot be reached" if unsent else f"{request.verb}: the connection failed"
+            raise _Failure(f"{self.side} {happened} ({type(error).__name__})", unsent=unsent) from None
+
+    def _landed(self, task: asyncio.Task[_Exchanged]) -> None:
         self._flying.discard(task)
         if not task.cancelled():
             task.exception()  # looked at, so that a late failure is not reported as a bug
 
-    async def _send(
-        self, request: Request, headers: Mapping[str, str], timeout: float
-    ) -> tuple[int, httpx.Headers, bytes]:
-        sent = self._clock.now()
+    async def _send(self, request: Request, headers: Mapping[str, str], deadline: float) -> _Exchanged:
+        """Send and read to the end. Half of the deadline is for connecting, so that nothing is sent after it."""
+        sent, started = self._clock.now(), self._clock.monotonic()
         content = bytearray()
         async with self._client.stream(
             request.method,
@@ -229,18 +253,21 @@ class Channel:
             params=request.params or None,
             json=request.body,
             headers=dict(headers),
-            timeout=timeout,
+            timeout=httpx.Timeout(deadline, connect=deadline / 2, pool=deadline / 2),
         ) as response:
             self._sample(response.headers, sent)
             async for chunk in response.aiter_bytes():
                 content += chunk
                 if len(content) > BODY_LIMIT:
                     raise _Failure(f"{self.side} {request.verb}: the answer is larger than {BODY_LIMIT >> 20} MiB")
+                if self._clock.monotonic() - started > deadline:
+                    raise _Failure(f"{self.side} {request.verb}: the answer trickles")  # its caller has gone
             return response.status_code, response.headers, bytes(content)
 
-    def _sample(self, headers: httpx.Headers, sent: Any) -> None:
-        cached = headers.get("Age", "0").strip() not in ("", "0") or "hit" in headers.get("X-Cache", "").casefold()
-        date = None if cached else http_date(headers.get("Date"))
+    def _sample(self, headers: httpx.Headers, sent: datetime) -> None:
+        age = headers.get("Age", "").strip()
+        stale = (age.isdecimal() and int(age[:9]) > 0) or _CACHE_HIT.search(headers.get("X-Cache", ""))
+        date = None if stale else http_date(headers.get("Date"))
         if date is not None:
             self._estimate.add(date, sent, self._clock.now())
 
@@ -260,15 +287,11 @@ class Channel:
             raise self._closed("the connection's user may not read this", reply)
         if reply.status == 404:
             raise self._closed(_NOT_THERE, reply)
-        if reply.status in TRANSIENT or reply.status >= 500 or fault.number in TRANSIENT or fault.number >= 500:
-            raise _Failure(
-                f"{self.side} {request.verb}: HTTP {reply.status}", words=fault.words, retry_after=reply.retry_after
-            )
-        said = f": {fault.words}" if fault.words else ""
-        raise SideDown(
-            self.side, f"{self.side} {request.verb}: HTTP {reply.status} {fault.code}{said}", code="final",
-            words=fault.words,
-        )  # fmt: skip
+        message = f"{self.side} {request.verb}: HTTP {reply.status} {fault.code}".rstrip()
+        message += f": {fault.words}" if fault.words else ""
+        if reply.status in TRANSIENT or reply.status >= 500:
+            raise _Failure(message, words=fault.words, retry_after=reply.retry_after)
+        raise SideDown(self.side, message, words=fault.words, code=fault.code)
 
     def _closed(self, message: str, reply: Reply) -> SideClosed:
         words = self._words(reply)
@@ -280,6 +303,9 @@ class Channel:
     def _words(reply: Reply) -> str:
         return reply.trouble.words if reply.trouble else ""
 
+
+_Exchanged = tuple[int, httpx.Headers, bytes]
+"""HTTP status, headers, and the decoded body."""
 
 _NOT_THERE: Final = "the address answers, but has no such resource (HTTP 404); check base_url in the config"
 
@@ -296,29 +322,7 @@ class _Failure(Exception):
         self.retry_after = retry_after
 
 
-def _transport(limits: HttpLimits) -> httpx.AsyncBaseTransport:
-    """The seam: httpx on aiohttp's connections, cheaper than httpx's own pool and without its cancellation fault.
+def _network(limits: HttpLimits) -> httpx.AsyncBaseTransport:
+    from reconciler.sides.transport import network  # a command that only reads the state should not wait for aiohttp
 
-    aiohttp by itself sends a PUT or DELETE a second time when a kept connection turns out to be dead. That is switched
-    off here: no layer of this program repeats a write.
-    """
-    import aiohttp
-    from httpx_aiohttp import AiohttpTransport
-
-    verify = _trust(limits.ca_file)
-
-    def session() -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(limit=limits.concurrency, keepalive_timeout=5.0, ssl=verify)
-        client = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
-        client._retry_connection = False  # no public switch exists; a test counts the requests of a cut connection
-        return client
-
-    return AiohttpTransport(
-        verify=verify, trust_env=False, proxy=httpx.Proxy(limits.proxy) if limits.proxy else None, client=session
-    )
-
-
-@functools.cache
-def _trust(ca_file: str) -> ssl.SSLContext:
-    """The certificate authorities that are trusted; reading them is slow, so it is done once."""
-    return ssl.create_default_context(cafile=ca_file or None)
+    return network(connections=limits.concurrency, proxy=limits.proxy, ca_file=limits.ca_file)

@@ -1,14 +1,17 @@
-"""What both adapters do alike with ids, texts, chunks and readings."""
+"""What both adapters do alike with ids, texts, answers by id, and the moment when a reading began."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from reconciler.core.model import Offset, Reading, Record, Side
-from reconciler.sides.scan import Proof
+from reconciler.errors import SideDown
+from reconciler.sides.scan import Fetch, Page, Proof
+
+DIGITS_AT_MOST: Final = 40
 
 
 def identifier(value: Any) -> str | None:
@@ -16,6 +19,21 @@ def identifier(value: Any) -> str | None:
     if isinstance(value, bool) or value is None:
         return None
     return str(value) if isinstance(value, int) else value.strip() or None if isinstance(value, str) else None
+
+
+def record_id(value: Any) -> str | None:
+    """The id of a record: digits, and nothing else, because only such ids can be asked for again. None otherwise."""
+    known = identifier(value)
+    return known if known is not None and _digits(known) else None
+
+
+def wire_id(known: str) -> int | str:
+    """An id as it is sent: digits as a number."""
+    return int(known) if _digits(known) else known
+
+
+def _digits(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= DIGITS_AT_MOST
 
 
 def text_of(value: Any) -> str | None:
@@ -26,21 +44,64 @@ def text_of(value: Any) -> str | None:
 
 
 async def by_id_in_chunks(
-    fetch: Callable[[Sequence[str]], Awaitable[list[Record]]], ids: Sequence[str], size: int
+    side: Side, fetch: Callable[[Sequence[str]], Awaitable[Page]], ids: Sequence[str], size: int
 ) -> dict[str, Record]:
-    """Records by id, any number of ids, `size` a call. Ids that are no number exist nowhere and are not asked for."""
-    wanted = [one for one in dict.fromkeys(ids) if one.isascii() and one.isdigit()]
-    chunks = [wanted[start : start + size] for start in range(0, len(wanted), size)]
-    answers = await asyncio.gather(*(fetch(chunk) for chunk in chunks))
-    return {row.id: row for rows in answers for row in rows}
+    """Records by id, any number of ids, `size` a call. Ids that are no number exist nowhere and are not asked for.
+
+    An id that is missing from the result was missing from a whole answer: one with an unreadable row, or one that has
+    more to come, proves no absence. Errors: `SideDown`, `SideClosed`; the first one ends the other calls.
+    """
+    wanted = {one: None for one in ids if record_id(one) is not None}
+    asked = list(wanted)
+    found: dict[str, Record] = {}
+
+    async def take(chunk: Sequence[str]) -> None:
+        page = await fetch(chunk)
+        if page.unusable or not page.last:
+            raise SideDown(side, f"{side} by-id: the answer is not whole")
+        found.update((row.id, row) for row in page.rows if row.id in wanted)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for start in range(0, len(asked), size):
+                group.create_task(take(asked[start : start + size]))
+    except BaseExceptionGroup as failed:
+        raise failed.exceptions[0] from None
+    return found
 
 
-def reading(side: Side, begun: datetime, offset: Offset, since: datetime | None, proof: Proof) -> Reading:
-    """The reading that began at `begun` (our clock); in server time it began no earlier than `started`."""
-    server = begun if offset.value is None else begun + offset.value
+class Beginning:
+    """When a reading began: our clock at the start, and the server's offset as the first answer shows it.
+
+    A later estimate would be wrong if somebody set our clock while the reading ran.
+    """
+
+    def __init__(self, begun: datetime, offset: Callable[[], Offset]) -> None:
+        self._begun, self._offset = begun, offset
+        self._first: Offset | None = None
+
+    def watch(self, fetch: Fetch) -> Fetch:
+        """The same pages; the first one tells the offset."""
+
+        async def watched(number: int) -> Page:
+            page = await fetch(number)
+            self._first = self._first or self._offset()
+            return page
+
+        return watched
+
+    @property
+    def moment(self) -> datetime:
+        """The server's time when the reading began; never later than the true one, as far as its clock is known."""
+        offset = self._first or self._offset()
+        server = self._begun if offset.value is None else self._begun + offset.value
+        return server - offset.uncertainty
+
+
+def reading(side: Side, started: datetime, since: datetime | None, proof: Proof) -> Reading:
     return Reading(
         side=side,
-        started=server - offset.uncertainty,
+        started=started,
         newest=proof.newest,
         complete=not proof.note,
         full=since is None,

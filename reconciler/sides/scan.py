@@ -1,7 +1,7 @@
 """Complete reading of lists whose rows move while one pages, and the proof that a reading was complete.
 
-Pages are fetched by number. Rows go to `visit` as they come; only ids and stamps are kept here. A row may be visited
-more than once; the later call is the newer observation.
+Pages are fetched by number; each page is one consistent moment of the list. Rows go to `visit` as they come; only ids
+and stamps are kept here. A row may be visited more than once; the later call is the newer observation.
 """
 
 from __future__ import annotations
@@ -18,6 +18,14 @@ from reconciler.ports import Visit
 SPARE_PAGES: Final = 20
 """How many pages more than expected a scan may take before it is given up as unproven."""
 
+UNSORTED: Final = "the order is not the one asked for"
+SHORT: Final = "pages hold fewer rows than asked for (page_size)"
+ENDLESS: Final = "more pages than the list can have"
+NO_TOTAL: Final = "the server does not say how many rows there are"
+FELL: Final = "rows disappeared while it was read"
+TOUCHING: Final = "rows moved between two pages, or equal stamps meet at their border"
+CROWDED: Final = "more rows of one stamp than a page holds, and no total"
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -30,6 +38,15 @@ class Page:
     total: int | None
     last: bool
     unusable: int = 0
+
+    @property
+    def stamps(self) -> list[datetime]:
+        return [row.modified for row in self.rows if row.modified is not None]
+
+    def short(self, before: int, size: int) -> bool:
+        """Whether rows are missing that the total says must be here, behind `before` others."""
+        here = len(self.rows) + self.unusable
+        return self.total is not None and here != min(size, max(self.total - before, 0))
 
 
 Fetch = Callable[[int], Awaitable[Page]]
@@ -56,9 +73,9 @@ class Proof:
         if page.unusable:
             self.note = f"{page.unusable} rows without an id"
 
-
-def _stamps(page: Page) -> list[datetime]:
-    return [row.modified for row in page.rows if row.modified is not None]
+    def doubt(self, note: str) -> None:
+        """Note the first thing that speaks against completeness."""
+        self.note = self.note or note
 
 
 def _pages(total: int | None, size: int) -> int:
@@ -69,13 +86,26 @@ def _pages(total: int | None, size: int) -> int:
 
 
 @dataclass(slots=True)
-class _Pass:
-    """One walk down a descending list: where the first too-old row stood, and what went against completeness."""
+class _Walk:
+    """One walk down a descending list.
+
+    `rank` is the number of rows above the first too-old one, at the moment when the last page was read: that many rows
+    were new enough then. `top` is the newest stamp of the first page: what was edited after it has at least this stamp.
+    """
 
     rank: int | None = None
+    top: datetime | None = None
     total: int | None = None
     pages: int = 0
     doubt: str = ""
+
+    def suspect(self, doubt: str) -> None:
+        """The gravest doubt stays: a wrong order makes every rank worthless, a fallen total one count."""
+        if not self.doubt or _GRAVITY.index(doubt) < _GRAVITY.index(self.doubt):
+            self.doubt = doubt
+
+
+_GRAVITY: Final = (UNSORTED, ENDLESS, NO_TOTAL, FELL, SHORT, TOUCHING)
 
 
 async def scan_descending(
@@ -85,129 +115,196 @@ async def scan_descending(
 
     One page is complete in itself. A longer walk is complete if the total never fell and every page starts strictly
     older than the last stamp of the one before: then nothing can have slid over a border unseen. Otherwise the top is
-    read again, the ids are united and read by id, and counted: if as many of them are new enough as the rank of the
-    first too-old row says, none is missing. After `passes` walks the proof is given up.
+    read again, the ids are united and read by id, and counted: if as many of them were new enough at the end of the
+    walk as the rank of the first too-old row says, none is missing. After `passes` walks the proof is given up.
     """
     proof = Proof()
     for _ in range(passes):
         walk = await _walk_down(fetch, since, visit, proof, size=size, first=first)
-        if walk.pages <= 1 and not walk.doubt:
-            return proof
         if not walk.doubt or proof.note:
             return proof
-        started = proof.newest
-        top = await _walk_down(fetch, started, visit, proof, size=size, first=first)
-        fell = walk.doubt == FELL or _fell(walk.total, top.total)
-        if not fell and walk.doubt != UNSORTED and await _counted(by_id, since, visit, proof, walk):
+        if walk.doubt in (UNSORTED, ENDLESS, NO_TOTAL):  # another walk would find the same
+            proof.doubt(walk.doubt)
             return proof
-        last = walk.doubt
-    proof.note = f"after {passes} passes still in doubt: {last}"
+        enough = _new_enough(proof, since)
+        again = await _walk_down(fetch, since, visit, proof, size=size, first=first, stop=walk.top)
+        fell = FELL in (walk.doubt, again.doubt) or _fell(walk.total, again.total)
+        if again.rank is not None:  # one stamp fills the list, so this walk went as deep and saw more
+            walk, enough = again, _new_enough(proof, since)
+        if not fell and await _counted(by_id, since, visit, proof, walk, enough):
+            return proof
+        if proof.note:
+            return proof
+    proof.doubt(f"after {passes} passes still in doubt: {walk.doubt}")
     return proof
 
 
-FELL: Final = "rows disappeared while it was read"
-UNSORTED: Final = "the order is not the one asked for"
-TOUCHING: Final = "equal stamps at the border of two pages"
-ENDLESS: Final = "more pages than the list can have"
-
-
 async def _walk_down(
-    fetch: Fetch, since: datetime | None, visit: Visit, proof: Proof, *, size: int, first: int
-) -> _Pass:
-    walk = _Pass()
-    border: datetime | None = None
-    fresh: set[str] = set()
+    fetch: Fetch,
+    since: datetime | None,
+    visit: Visit,
+    proof: Proof,
+    *,
+    size: int,
+    first: int,
+    stop: datetime | None = None,
+) -> _Walk:
+    """From the top down to stamps older than `since`, or than `stop` if those come first (there is no rank then)."""
+    walk = _Walk()
+    border: datetime | None = None  # the last stamp of the page before
+    seen: set[str] = set()
     while True:
         page = await fetch(first + walk.pages)
-        known = set(fresh)
         proof.take(page, visit)
-        fresh |= {row.id for row in page.rows}
-        if _fell(walk.total, page.total):
-            walk.doubt = FELL
-        walk.total = page.total if page.total is not None else walk.total
-        stamps = _stamps(page)
-        if stamps != sorted(stamps, reverse=True):
-            walk.doubt = UNSORTED
-        new = [row.modified for row in page.rows if row.id not in known and row.modified is not None]
-        if border is not None and stamps:
-            if new and max(new) > border:
-                walk.doubt = UNSORTED
-            elif stamps[0] >= border:
-                walk.doubt = walk.doubt or TOUCHING
-        if walk.rank is None and since is not None:
-            old = next((i for i, row in enumerate(page.rows) if row.modified and row.modified < since), None)
-            walk.rank = None if old is None else walk.pages * size + old
+        before, stamps = walk.pages * size, page.stamps
         walk.pages += 1
-        border = stamps[-1] if stamps else border
-        too_old = since is not None and bool(stamps) and stamps[-1] < since
-        at_end = not page.rows if walk.total is None else walk.pages * size >= walk.total
-        if too_old or at_end:
-            return walk
-        if walk.pages > _pages(walk.total, size) + SPARE_PAGES:
-            walk.doubt = ENDLESS
-            return walk
+        if walk.pages == 1:
+            walk.top = max(stamps, default=None)
+        if _fell(walk.total, page.total):
+            walk.suspect(FELL)
+        walk.total = page.total
+        if stamps != sorted(stamps, reverse=True):
+            walk.suspect(UNSORTED)
+        if walk.pages > 1:
+            unseen = [row.modified for row in page.rows if row.id not in seen and row.modified is not None]
+            if border is not None and unseen and max(unseen) > border:
+                walk.suspect(UNSORTED)
+            elif page.rows and not _strictly_below(page, border):
+                walk.suspect(TOUCHING)
+        seen |= {row.id for row in page.rows}
+        if page.short(before, size):
+            walk.suspect(SHORT)
+        border = page.rows[-1].modified if page.rows else border
+        old = [i for i, row in enumerate(page.rows) if since and row.modified and row.modified < since]
+        if since is not None and border is not None and page.rows and border < since:
+            walk.rank = before + old[0]
+            break
+        at_end = not page.rows if page.total is None else walk.pages * size >= page.total
+        if at_end:
+            walk.rank = before + old[0] if old else page.total
+            break
+        if stop is not None and page.rows and border is not None and border < stop:
+            break
+        if walk.pages >= _pages(page.total, size) + SPARE_PAGES:
+            walk.suspect(ENDLESS)
+            break
+    if walk.pages > 1 and walk.total is None:
+        walk.suspect(NO_TOTAL)
+    return walk
+
+
+def _new_enough(proof: Proof, since: datetime | None) -> set[str]:
+    """What was seen so far with a stamp at or above the bound; it stays there, because a stamp only ever grows."""
+    return {id_ for id_, stamp in proof.stamps.items() if since is None or (stamp is not None and stamp >= since)}
+
+
+def _strictly_below(page: Page, border: datetime | None) -> bool:
+    top = page.rows[0].modified
+    return border is not None and top is not None and top < border
 
 
 def _fell(before: int | None, after: int | None) -> bool:
     return before is not None and after is not None and after < before
 
 
-async def _counted(by_id: ById, since: datetime | None, visit: Visit, proof: Proof, walk: _Pass) -> bool:
-    """Whether as many records are new enough as the list says there are."""
-    rank = walk.rank if walk.rank is not None else walk.total
-    if rank is None:
+async def _counted(
+    by_id: ById, since: datetime | None, visit: Visit, proof: Proof, walk: _Walk, enough: set[str]
+) -> bool:
+    """Whether we know as many records that were new enough at the end of the walk as the list had then.
+
+    `enough` were seen so during the walk; what still exists was there at its end too. An id that was met later counts
+    only if its stamp is older than the walk: it had that stamp then. Edits during the walk cannot make up the number.
+    """
+    if walk.rank is None:
         return False
     rows = await by_id(sorted(proof.stamps))
-    visit(list(rows.values()))
-    enough = sum(1 for row in rows.values() if since is None or row.modified is None or row.modified >= since)
-    return enough >= rank
+    proof.take(Page(list(rows.values()), None, last=True), visit)
+    known = sum(
+        1
+        for row in rows.values()
+        if row.id in enough
+        or (row.modified and walk.top and row.modified < walk.top and (since is None or row.modified >= since))
+    )
+    return known >= walk.rank
 
 
 # --- ascending: the oldest first, edited rows move to the end ---------------------------------------------------------
 
 
-async def scan_ascending(fetch: Fetch, visit: Visit, *, size: int, first: int) -> Proof:
-    """Read a list sorted by stamp, oldest first, whose rows only ever slide towards the front.
+async def scan_ascending(
+    listing: Callable[[datetime | None], Fetch], since: datetime | None, visit: Visit, *, size: int, first: int
+) -> Proof:
+    """Read a list sorted by stamp from `since` on, oldest first, whose rows only ever slide towards the front.
 
     Page one tells the total and is complete in itself if it is the only one. Otherwise from the last page back to the
-    second, then the first again: a row that slides is met where it was or where it went.
+    second, then the first again: a row that slides is met where it was or where it went. A server that names no total
+    is read by restarts instead.
     """
     proof = Proof()
+    fetch = listing(since)
     page = await fetch(first)
     proof.take(page, visit)
-    _check_ascending(page, proof)
+    _check(page, 0, size, proof)
     if page.total is None:
-        return await _forward(fetch, visit, proof, page, first=first)
+        await _restart(listing, since, page, visit, proof, first=first)
+        return proof
     pages = _pages(page.total, size)
-    ceiling: datetime | None = None
+    if pages <= 1:
+        if not page.last:
+            proof.doubt(SHORT)
+        return proof
+    ceiling: datetime | None = None  # the smallest stamp of the page behind
     seen: set[str] = set()
-    for number in [*range(pages - 1, 0, -1), *([0] if pages > 1 else [])]:
+    for number in [*range(pages - 1, 0, -1), 0]:
         page = await fetch(first + number)
+        proof.take(page, visit)
+        _check(page, number * size, size, proof)
         unseen = [row.modified for row in page.rows if row.id not in seen and row.modified is not None]
         if ceiling is not None and unseen and max(unseen) > ceiling:
-            proof.note = proof.note or UNSORTED
+            proof.doubt(UNSORTED)
         seen |= {row.id for row in page.rows}
-        ceiling = min(_stamps(page), default=ceiling)
-        proof.take(page, visit)
-        _check_ascending(page, proof)
+        ceiling = min(page.stamps, default=ceiling)
     return proof
 
 
-def _check_ascending(page: Page, proof: Proof) -> None:
-    stamps = _stamps(page)
-    if stamps != sorted(stamps):
-        proof.note = proof.note or UNSORTED
+def _check(page: Page, before: int, size: int, proof: Proof) -> None:
+    if page.stamps != sorted(page.stamps):
+        proof.doubt(UNSORTED)
+    if page.short(before, size):
+        proof.doubt(SHORT)
 
 
-async def _forward(fetch: Fetch, visit: Visit, proof: Proof, page: Page, *, first: int) -> Proof:
-    """Without a total only a single page proves anything; the rest is read for what it is worth."""
+async def _restart(
+    listing: Callable[[datetime | None], Fetch],
+    since: datetime | None,
+    page: Page,
+    visit: Visit,
+    proof: Proof,
+    *,
+    first: int,
+) -> None:
+    """Without a total: the first page from the last stamp seen on, again and again.
+
+    A first page holds everything between its bound and its last stamp, and nothing can slide past it. Within one stamp
+    that fills a page there is no such bound; the rest is then read for what it is worth.
+    """
+    while not page.last:
+        reached = page.rows[-1].modified if page.rows else None
+        if reached is None or (since is not None and reached <= since):
+            break
+        since = reached
+        page = await listing(since)(first)
+        proof.take(page, visit)
+        _check(page, 0, 0, proof)
+        if any(stamp < since for stamp in page.stamps):
+            proof.doubt(UNSORTED)
+    if page.last:
+        return
+    proof.doubt(CROWDED)
     number = first
-    while not page.last and page.rows:
+    while not page.last:
         number += 1
-        page = await fetch(number)
+        page = await listing(since)(number)
         if all(row.id in proof.stamps for row in page.rows):
-            break  # nothing new: the server repeats itself, or this was the end
+            return  # the server repeats itself, or this was the end
         proof.take(page, visit)
-    if number > first:
-        proof.note = proof.note or "the server names no total, so rows that slide cannot be told"
-    return proof

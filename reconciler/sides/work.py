@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import hmac
 import random
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -32,13 +34,14 @@ from reconciler.core.model import (
     Value,
     Values,
 )
-from reconciler.errors import SideDown, Unclear
+from reconciler.errors import SideDown, SideError, Unclear
 from reconciler.ports import Clock, Visit
-from reconciler.sides.answer import moment, pick
-from reconciler.sides.http import Access, Channel, HttpLimits, Reply, Request
+from reconciler.sides.answer import Trouble, count, moment, pick, trouble
+from reconciler.sides.http import Access, Channel, HttpLimits, Request
 from reconciler.sides.profile import WorkProfile, names
-from reconciler.sides.reading import by_id_in_chunks, identifier, reading, text_of
-from reconciler.sides.scan import Page, scan_ascending
+from reconciler.sides.reading import Beginning, by_id_in_chunks, identifier, reading, record_id, text_of, wire_id
+from reconciler.sides.refusal import refused_call
+from reconciler.sides.scan import Fetch, Page, scan_ascending
 
 INSTANTS: Final = frozenset({Field.START, Field.DUE})
 DEPARTMENT: Final = 1
@@ -58,6 +61,9 @@ REFUSALS: Final[Mapping[str, Refused]] = {
 }
 """What the documented error codes mean for one element."""
 
+UNUSABLE: Final = frozenset({"NoPermission", "ProjectNotFound", "ProjectArchived", "TargetIsDepartment"})
+"""The codes that say of one project that nothing can be had there."""
+
 
 class WorkAuth:
     """The signature: a transaction id that is new for every call, and its HMAC-SHA256 under the security key."""
@@ -75,9 +81,14 @@ class WorkAuth:
         }
 
     def refused(self, status: int, code: str) -> bool:
-        return status == 401 or code in self._profile.signature
+        return status == 401
 
-    def forget(self) -> bool:
+    def hopeless(self, code: str) -> str:
+        if code not in self._profile.signature:
+            return ""
+        return f"a request was refused as {code}; check secret_key, and that no second program uses this connection"
+
+    def forget(self, headers: Mapping[str, str], *, write: bool) -> bool:
         return False
 
 
@@ -116,58 +127,68 @@ class WorkReader:
 
     async def changes(self, since: datetime | None, visit: Visit) -> Reading:
         """The list from `since` on, oldest first; rows of all projects, archived ones included."""
-        begun = self._clock.now()
-        bound = {} if since is None else {"ModifiedFrom": _instant(since)}
+        beginning = Beginning(self._clock.now(), self.offset)
 
-        async def page(number: int) -> Page:
-            return await self._page(number, bound)
+        def listing(bound: datetime | None) -> Fetch:
+            return beginning.watch(functools.partial(self._page, bound))
 
-        proof = await scan_ascending(page, visit, size=self._profile.page_size, first=self._profile.first_page)
-        return reading(Side.WORK, begun, self.offset(), since, proof)
+        proof = await scan_ascending(
+            listing, since, visit, size=self._profile.page_size, first=self._profile.first_page
+        )
+        return reading(Side.WORK, beginning.moment, since, proof)
 
     async def by_id(self, ids: Sequence[str]) -> dict[str, Record]:
-        return await by_id_in_chunks(self._some_by_id, ids, self._profile.by_id)
+        return await by_id_in_chunks(Side.WORK, self._some_by_id, ids, self._profile.by_id)
 
     async def projects(self) -> list[Project]:
-        found: list[Project] = []
-        number = self._profile.first_page
+        found: dict[str, Project] = {}
+        number = 0
         while True:
-            body = await self._call(
-                self._profile.projects_verb, {"PageIndex": number, "PageSize": self._profile.page_size}
-            )
-            rows = _list(body, "Projects")
-            found += [project for row in rows if (project := _project(row)) is not None]
-            if pick(body, "GetLastData") is not False or not rows:
-                return found
+            page = {"PageIndex": self._profile.first_page + number, "PageSize": self._profile.page_size}
+            body = await self._call(self._profile.projects_verb, page)
+            read = {one.id: one for row in _list(body, "Projects") if (one := _project(row)) is not None}
             number += 1
+            nothing_new = read.keys() <= found.keys()
+            found |= read
+            if nothing_new or _is_last(body, number * self._profile.page_size):
+                return list(found.values())
 
     async def groups(self, project: str) -> list[TaskGroup]:
-        body = await self._call(self._profile.groups_verb, {"ProjectID": _number(project)})
         return [
             TaskGroup(id=known, project=project, name=text_of(pick(row, "TaskGroupName")) or "")
-            for row in _list(body, "TaskGroups")
-            if isinstance(row, dict) and (known := identifier(pick(row, "TaskGroupID"))) is not None
+            for row in await self._of_project(self._profile.groups_verb, project, "TaskGroups")
+            if (known := identifier(pick(row, "TaskGroupID"))) is not None
         ]
 
     async def members(self, project: str) -> frozenset[str]:
-        body = await self._call(self._profile.members_verb, {"ProjectID": _number(project)})
-        codes = (text_of(pick(row, "EmployeeCode")) for row in _list(body, "Members") if isinstance(row, dict))
-        return frozenset(code for code in codes if code)
+        rows = await self._of_project(self._profile.members_verb, project, "Members")
+        return frozenset(code for row in rows if (code := text_of(pick(row, "EmployeeCode"))))
 
-    async def _page(self, number: int, bound: Mapping[str, str]) -> Page:
-        body = await self._call(
-            self._profile.list_verb, {**bound, "PageIndex": number, "PageSize": self._profile.page_size}
-        )
+    async def _of_project(self, verb: str, project: str, name: str) -> list[dict[str, Any]]:
+        """What belongs to one project; nothing if it is gone or closed to us, which is no fault of the whole side."""
+        try:
+            body = await self._call(verb, {"ProjectID": wire_id(project)})
+        except SideError as error:
+            if error.code in UNUSABLE:
+                return []
+            raise
+        return [row for row in _list(body, name) if isinstance(row, dict)]
+
+    async def _page(self, since: datetime | None, number: int) -> Page:
+        bound = {} if since is None else {"ModifiedFrom": _instant(since)}
+        page = {"PageIndex": number, "PageSize": self._profile.page_size}
+        body = await self._call(self._profile.list_verb, {**bound, **page})
+        return self._rows(body, number - self._profile.first_page)
+
+    async def _some_by_id(self, ids: Sequence[str]) -> Page:
+        return self._rows(await self._call(self._profile.by_id_verb, {"TaskIDs": [wire_id(one) for one in ids]}), 0)
+
+    def _rows(self, body: Mapping[str, Any], before: int) -> Page:
+        """The tasks of an answer that stands behind `before` pages."""
         rows = _list(body, "Tasks")
         records = [record for row in rows if (record := self._record(row)) is not None]
-        total = pick(_data(body), "Total")
-        known = total if isinstance(total, int) and not isinstance(total, bool) and total >= 0 else None
-        last = pick(body, "GetLastData") is not False
-        return Page(records, known, last=last, unusable=len(rows) - len(records))
-
-    async def _some_by_id(self, ids: Sequence[str]) -> list[Record]:
-        body = await self._call(self._profile.by_id_verb, {"TaskIDs": [_number(one) for one in ids]})
-        return [record for row in _list(body, "Tasks") if (record := self._record(row)) is not None]
+        last = _is_last(body, before * self._profile.page_size + len(rows))
+        return Page(records, count(pick(_data(body), "Total")), last=last, unusable=len(rows) - len(records))
 
     async def _call(self, verb: str, body: Mapping[str, Any]) -> dict[str, Any]:
         request = Request(verb, "POST", f"/{verb}", write=False, body=dict(body))
@@ -178,11 +199,14 @@ class WorkReader:
         if not isinstance(row, dict):
             return None
         profile = self._profile
-        known = identifier(pick(row, profile.id))
+        known = record_id(pick(row, profile.id))
         if known is None:
             return None
         values: dict[Field, Value] = {}
         problems: list[str] = []
+        modified = moment(pick(row, profile.modified))
+        if modified is None:
+            problems.append(f"{profile.modified} is no date")
         for name, wire in self._names.items():
             given = pick(row, wire, default=_UNSEEN)
             if given is not _UNSEEN:
@@ -197,7 +221,7 @@ class WorkReader:
             side=Side.WORK,
             id=known,
             values=values,
-            modified=moment(pick(row, profile.modified)),
+            modified=modified,
             author=text_of(pick(row, profile.modified_by)),
             created=moment(pick(row, profile.created)),
             creator=text_of(pick(row, profile.created_by)),
@@ -241,6 +265,12 @@ def _list(body: Mapping[str, Any], name: str) -> list[Any]:
     return rows
 
 
+def _is_last(body: Mapping[str, Any], read: int) -> bool:
+    """Whether nothing comes after the `read` rows that the list has shown so far."""
+    flag, total = pick(body, "GetLastData"), count(pick(_data(body), "Total"))
+    return flag if isinstance(flag, bool) else total is None or read >= total
+
+
 def _project(row: Any) -> Project | None:
     known = identifier(pick(row, "ProjectID")) if isinstance(row, dict) else None
     if known is None:
@@ -254,10 +284,6 @@ def _project(row: Any) -> Project | None:
     )
 
 
-def _number(identifier: str) -> int | str:
-    return int(identifier) if identifier.isdigit() else identifier
-
-
 class WorkWriter(WorkReader):
     """Work with its mutating verbs; see `ports.SideWriter`."""
 
@@ -269,8 +295,8 @@ class WorkWriter(WorkReader):
         rows = [
             {
                 **self._fields(draft.values),
-                self._profile.project: _number(draft.project),
-                self._profile.group: _number(draft.group),
+                self._profile.project: wire_id(draft.project),
+                self._profile.group: wire_id(draft.group),
                 self._profile.custom: {self._profile.marker: draft.marker},
             }
             for draft in drafts
@@ -280,7 +306,7 @@ class WorkWriter(WorkReader):
     async def update(self, edits: Sequence[Edit]) -> list[Answer]:
         rows = [
             {
-                self._profile.id: _number(edit.id),
+                self._profile.id: wire_id(edit.id),
                 **self._fields(edit.values),
                 **({self._profile.custom: {self._profile.marker: edit.marker}} if edit.marker is not None else {}),
             }
@@ -289,46 +315,41 @@ class WorkWriter(WorkReader):
         return await self._write(self._profile.update_verb, {"Tasks": rows}, [edit.id for edit in edits])
 
     async def delete(self, ids: Sequence[str]) -> list[Answer]:
-        return await self._write(self._profile.delete_verb, {"TaskIDs": [_number(one) for one in ids]}, list(ids))
+        return await self._write(self._profile.delete_verb, {"TaskIDs": [wire_id(one) for one in ids]}, list(ids))
 
     def _fields(self, values: Values) -> dict[str, Any]:
         return {self._names[name]: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
     async def _write(self, verb: str, body: Mapping[str, Any], ids: Sequence[str | None]) -> list[Answer]:
+        if not ids:
+            return []
         request = Request(verb, "POST", f"/{verb}", write=True, body=body)
-        reply = await self._channel.write(request, self._auth)
+        reply = await self._channel.write(request, self._auth, REFUSALS.keys())
         if reply.trouble is not None:
-            return [_refused_whole(reply, verb)] * len(ids)
+            if len(ids) == 1 and reply.trouble.code in REFUSALS:
+                return [_refusal(reply.trouble)]
+            whole = refused_call(Side.WORK, verb, reply)  # it cannot be told which of several records is meant
+            known = _refusal(reply.trouble)
+            return [whole if known.gone else replace(whole, code=known.code)] * len(ids)
         results = pick(_data(reply.body), "Results")
         if not isinstance(results, list) or len(results) != len(ids):
             raise Unclear(Side.WORK, f"work {verb}: the answer does not say what became of each record")
-        return [self._answer(one, known, verb) for one, known in zip(results, ids, strict=True)]
+        return [self._answer(verb, one, known) for one, known in zip(results, ids, strict=True)]
 
-    def _answer(self, result: Any, known: str | None, verb: str) -> Answer:
-        if not isinstance(result, dict):
+    def _answer(self, verb: str, result: Any, known: str | None) -> Answer:
+        fault = trouble(result) if isinstance(result, dict) else None
+        if fault is not None:
+            return _refusal(fault)
+        if not isinstance(result, dict) or pick(result, "Success") is not True:
             raise Unclear(Side.WORK, f"work {verb}: an element of the answer cannot be read")
-        if pick(result, "Success") is True:
-            made = known or identifier(pick(result, self._profile.id))
-            if made is None:
-                raise Unclear(Side.WORK, f"work {verb}: the answer names no id for a new item")
-            return Accepted(id=made)
-        return _refusal(text_of(pick(result, "ErrorCode")) or "", text_of(pick(result, "UserMessage")) or "")
+        named = record_id(pick(result, self._profile.id))
+        if named is None and known is None:
+            raise Unclear(Side.WORK, f"work {verb}: the answer names no id for a new item")
+        if named is not None and known not in (named, None):
+            raise Unclear(Side.WORK, f"work {verb}: the answer names another item than the one sent")
+        return Accepted(id=named or known or "")
 
 
-def _refusal(code: str, words: str) -> Refused:
-    known = REFUSALS.get(code, Refused(code=Code.INVALID_VALUE, words=""))
-    said = words if words and words != code else code
-    return Refused(code=known.code, words=said, field=known.field, transient=known.transient, gone=known.gone)
-
-
-def _refused_whole(reply: Reply, verb: str) -> Refused:
-    """What an error envelope over a whole write means for each of its elements."""
-    assert reply.trouble is not None
-    fault = reply.trouble
-    if fault.code in REFUSALS:
-        return _refusal(fault.code, fault.words)
-    if reply.status == 403 or fault.number == 403:
-        return Refused(code=Code.FORBIDDEN, words=fault.words)
-    if reply.status in (400, 405, 413, 415, 422) or fault.number in (400, 422):
-        return Refused(code=Code.INVALID_VALUE, words=fault.words)
-    raise Unclear(Side.WORK, f"work {verb}: HTTP {reply.status} {fault.code}", words=fault.words)
+def _refusal(fault: Trouble) -> Refused:
+    known = REFUSALS.get(fault.code, REFUSALS["InvalidValue"])
+    return replace(known, words=fault.words or fault.code)

@@ -1,0 +1,125 @@
+"""Backfill: work items for tasks that are older than the connection, on request, in batches, open tasks first.
+
+It can be stopped at any moment and started again: what is linked is skipped, what was under way is searched by its
+marker like any other create.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final
+
+from reconciler.connection import Connection, Writers
+from reconciler.core.lenses import StatusLens
+from reconciler.core.model import Candidate, Field, Link, Record, Side
+from reconciler.core.plan import COMPLETED
+from reconciler.core.route import target_of
+from reconciler.core.text import word
+from reconciler.cycle import Result, carry_out
+from reconciler.errors import Halted
+from reconciler.ports import StateReader, Store
+from reconciler.prospect import look
+from reconciler.rebuilding import list_work
+from reconciler.record import record
+
+ROUND: Final = 100
+"""Tasks that are planned together; writes go out in batches of what the server takes."""
+
+ANY_TIME: Final = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Old:
+    """An old task that a route or its target fields would link. `open` tasks go first, then the newer ones."""
+
+    candidate: Candidate
+    open: bool
+    created: datetime
+
+    @property
+    def rank(self) -> tuple[bool, float, int, str]:
+        age = -self.created.timestamp() if self.created > ANY_TIME else 0.0
+        return (not self.open, age, len(self.candidate.crm_id), self.candidate.crm_id)
+
+
+async def find_old(
+    connection: Connection, state: StateReader, *, since: datetime | None = None, limit: int | None = None
+) -> list[Candidate]:
+    """The unlinked tasks, created at or after `since`, that backfill would link; at most `limit`, in its order.
+
+    Errors: `SideDown`, `SideClosed`; `Halted` if the listing could not be proven complete.
+    """
+    found: dict[str, Old] = {}
+    policy, now = connection.policy, connection.clock.now()
+
+    def visit(rows: Sequence[Record]) -> None:
+        linked = state.links_by(Side.CRM, [row.id for row in rows])
+        buried = {grave.crm_id for grave in state.tombstones(crm_ids=[row.id for row in rows])}
+        for row in rows:
+            found.pop(row.id, None)
+            target = target_of(row, policy.routes, ANY_TIME, policy.people)
+            if target is None or row.id in linked or row.id in buried:
+                continue
+            created = row.created or ANY_TIME
+            if since is not None and created < since:
+                continue
+            title = row.values.get(Field.TITLE)
+            candidate = Candidate(
+                crm_id=row.id,
+                target=target,
+                since=now,
+                title=title if isinstance(title, str) else "",
+                on_request=True,
+            )
+            found[row.id] = Old(candidate=candidate, open=not _completed(connection, row), created=created)
+
+    reading = await connection.readers[Side.CRM].changes(None, visit)
+    if not reading.complete:
+        raise Halted("unproven", f"the list of CRM tasks could not be proven complete ({reading.note}); try again")
+    ordered = sorted(found.values(), key=lambda old: old.rank)
+    return [old.candidate for old in ordered[:limit]]
+
+
+def _completed(connection: Connection, row: Record) -> bool:
+    lens, status = connection.policy.lenses[Field.STATUS], row.values.get(Field.STATUS)
+    image = lens.maps.to_work(status) if isinstance(lens, StatusLens) and isinstance(status, str) else None
+    return image is not None and word(image) == word(COMPLETED)
+
+
+async def backfill(
+    connection: Connection,
+    writers: Writers,
+    store: Store,
+    candidates: Sequence[Candidate],
+    *,
+    progress: Callable[[int], None] = lambda done: None,
+    guard: Callable[[], None] = lambda: None,
+) -> tuple[int, Result | None]:
+    """Link the candidates, a round at a time; `progress` gets the number of tasks dealt with so far.
+
+    Returns how many have an item now, and the result of the last round; a side that fails ends it early.
+    """
+    await list_work(connection, store)
+    linked, dealt = 0, 0
+    result: Result | None = None
+    for batch in rounds(candidates):
+        started = connection.clock.now()
+        prospect = await look(connection, store, requested=[replace(one, since=started) for one in batch])
+        cycle, links = record(store, connection.policy, prospect, started)
+        named = {candidate.crm_id for candidate in batch}
+        mine: dict[str, Link] = {crm_id: link for crm_id, link in links.items() if crm_id in named}
+        result = await carry_out(connection, writers, store, prospect, mine, cycle=cycle, started=started, guard=guard)
+        linked += len(store.links_by(Side.CRM, named))
+        dealt += len(batch)
+        progress(dealt)
+        if result.down:
+            break
+    return linked, result
+
+
+def rounds(candidates: Sequence[Candidate]) -> Iterator[Sequence[Candidate]]:
+    """The candidates in order, `ROUND` at a time."""
+    for start in range(0, len(candidates), ROUND):
+        yield candidates[start : start + ROUND]

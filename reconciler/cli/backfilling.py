@@ -1,0 +1,76 @@
+"""`backfill`: the tasks that are older than the connection."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import click
+
+from reconciler.cli.ending import config_option, ending, run
+
+ASK_FROM = 50
+
+
+@click.command()
+@config_option
+@click.option("--since", metavar="DATE", help="Only tasks created on this day or later.")
+@click.option("--limit", type=click.IntRange(min=1), help="At most this many tasks.")
+@click.option("--dry-run", is_flag=True, help="Only say which tasks would get a work item.")
+@click.option("--yes", is_flag=True, help="Do not ask before more than 50 tasks.")
+@ending
+def backfill(config_path: str | None, since: str | None, limit: int | None, dry_run: bool, yes: bool) -> int:
+    """Create work items for routed tasks older than the connection, open ones first; can be stopped and resumed."""
+    from reconciler import app
+    from reconciler.backfill import backfill as link_old
+    from reconciler.backfill import find_old
+    from reconciler.cli.looking import moment_of
+
+    settings = app.load(config_path, os.environ)
+    first = moment_of(since, "--since", end=False) if since else None
+
+    async def foresee() -> int:
+        with app.reading_state(settings) as state:
+            app.check_identity(settings, state)
+            async with app.connect(settings) as connection:
+                found = await find_old(connection, state, since=first, limit=limit)
+        for candidate in found:
+            click.echo(
+                f"{candidate.crm_id}  {candidate.title} -> {candidate.target.project} / {candidate.target.group}"
+            )
+        click.echo(f"{len(found)} tasks would be linked; nothing was written")
+        return 0
+
+    async def work() -> int:
+        with app.writing_state(settings) as store:
+            async with app.connect_writing(settings) as (connection, writers):
+                found = await find_old(connection, store, since=first, limit=limit)
+                if len(found) > ASK_FROM and not yes and sys.stdin.isatty():
+                    click.confirm(f"create work items for {len(found)} tasks?", abort=True)
+                with bar(len(found)) as progress:
+                    linked, result = await link_old(connection, writers, store, found, progress=progress)
+        click.echo(f"{linked} of {len(found)} tasks are linked now")
+        if result is None:
+            return 0
+        for side, error in result.down.items():
+            click.echo(f"{side} unavailable: {error}; run it again to go on", err=True)
+        return result.exit_code
+
+    return run(foresee() if dry_run else work())
+
+
+@contextmanager
+def bar(total: int) -> Iterator[Callable[[int], None]]:
+    """A progress bar with an estimate on a terminal; elsewhere nothing."""
+    if not sys.stderr.isatty() or total == 0:
+        yield lambda done: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("backfill"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as shown:
+        task = shown.add_task("backfill", total=total)
+        yield lambda done: shown.update(task, completed=done)

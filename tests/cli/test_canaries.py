@@ -1,0 +1,178 @@
+"""A token, and secrets that a server throws back at us in every sort of answer, stay out of all that is left behind."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from tests.cli.product import Product
+
+SECRET, KEY, TOKEN = "crm-canary-5d2e/+=Q", "work-canary-8c41/+=Z", "canarytoken0a9b8c7d6e"
+COMMANDS = (
+    ("check",),
+    ("report",),
+    ("report", "--format", "json"),
+    ("report", "--format", "csv"),
+    ("report", "--format", "html"),
+    ("once",),
+    ("status",),
+    ("status", "--format", "json"),
+    ("history",),
+    ("history", "--format", "json"),
+    ("history", "--format", "csv"),
+)
+
+
+def shapes(secret: str) -> dict[str, bytes]:
+    """The secret in each form in which it could leak; base64 without the letters that depend on its surroundings."""
+    raw = secret.encode()
+    return {
+        "plain": raw,
+        "base64": base64.b64encode(raw[: len(raw) // 3 * 3]),
+        "base64url": base64.urlsafe_b64encode(raw[: len(raw) // 3 * 3]),
+        "percent": quote(secret, safe="").encode(),
+        "hex": raw.hex().encode(),
+        "HEX": raw.hex().upper().encode(),
+    }
+
+
+def leaks(product: Product) -> list[str]:
+    """Where a canary is found: in what commands printed, or in any file but the config."""
+    places = {path.name: path.read_bytes() for path in product.folder.iterdir() if path != product.config}
+    places |= {f"output {number}": one.text.encode() for number, one in enumerate(product.outcomes)}
+    return [
+        f"{name} as {shape} in {place}"
+        for name, secret in (("client_secret", SECRET), ("secret_key", KEY), ("token", TOKEN))
+        for shape, needle in shapes(secret).items()
+        for place, content in places.items()
+        if needle in content
+    ]
+
+
+def run_everything(product: Product, *, process: bool = False) -> None:
+    for words in COMMANDS:
+        product.run(*words, code=None)
+    for form in ("text", "json", "csv", "html"):
+        product.run("report", "--format", form, "--output", product.folder / f"report.{form}", code=None)
+    if process:
+        product.process("once", code=None)
+        product.process("check", code=None)
+
+
+@pytest.fixture
+def guarded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Product]:
+    """A product whose secrets and tokens are canaries."""
+    with Product(tmp_path, crm_secret=SECRET, work_key=KEY) as product:
+        tokens = product.crm._tokens
+        issue = tokens.issue
+
+        def marked(client_id: str, now: datetime) -> str:
+            token = issue(client_id, now)
+            head, body, signature = token.split(".")
+            canary = f"{head}.{body}.{TOKEN}{signature}"
+            tokens._expiry[canary] = tokens._expiry[token]
+            return canary
+
+        monkeypatch.setattr(tokens, "issue", marked)
+        yield product
+
+
+def test_a_good_day_leaves_no_secret(guarded: Product) -> None:
+    task, _ = guarded.pair()
+    guarded.crm.edit(task, task_name="Đổi")
+    run_everything(guarded, process=True)
+    assert leaks(guarded) == []
+
+
+def test_the_search_finds_what_is_there(guarded: Product) -> None:
+    guarded.pair()
+    for shape, needle in shapes(TOKEN).items():
+        (guarded.folder / "leak").write_bytes(b"x" + needle + b"y")
+        assert f"token as {shape} in leak" in leaks(guarded)
+
+
+ECHO = f"client_secret={SECRET} secret_key={KEY} Authorization: Bearer {TOKEN}"
+ANSWERS = {
+    "error words": {"ErrorCode": "Fault", "UserMsg": ECHO, "DevMsg": ECHO, "TraceId": ECHO},
+    "error words of Work": {"Success": False, "Code": 500, "ErrorCode": ECHO, "UserMessage": ECHO, "SystemMessage": ECHO},
+    "error code": {"success": False, "code": ECHO, "error_message": ECHO, "user_msg": ECHO},
+    "html": f"<!doctype html><html><body><pre>{ECHO}</pre></body></html>".encode(),
+    "no json": f'{{"data": "{ECHO}'.encode(),
+    "percent": quote(ECHO, safe="").encode(),
+}
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 429, 503])
+@pytest.mark.parametrize("answer", list(ANSWERS))
+def test_a_server_that_throws_our_secrets_back_is_not_repeated(guarded: Product, answer: str, status: int) -> None:
+    guarded.write_config(limits={"retry_for": "10ms"})
+    guarded.task()
+    body = ANSWERS[answer]
+    headers = {"x-echo": ECHO, "retry-after": "0"}
+    for system in (guarded.crm, guarded.work):
+        system.faults.order("read", "status", times=None, status=status, body=body, headers=headers)
+    for words in (("check",), ("once",), ("report",), ("status",), ("history",)):
+        done = guarded.run(*words, code=None)
+        assert done.code != 1, done.text
+    assert leaks(guarded) == []
+
+
+@pytest.mark.parametrize("answer", list(ANSWERS))
+def test_a_token_call_that_throws_our_secrets_back_is_not_repeated(guarded: Product, answer: str) -> None:
+    guarded.write_config(limits={"retry_for": "10ms"})
+    for status in (200, 400, 401, 500):
+        guarded.crm.faults.clear()
+        guarded.crm.faults.order("token", "status", times=None, status=status, body=ANSWERS[answer])
+        for words in (("check",), ("once",), ("report",), ("status",)):
+            done = guarded.run(*words, code=None)
+            assert done.code != 1, done.text
+    assert leaks(guarded) == []
+
+
+@pytest.mark.parametrize("verb", ["insert-tasks", "update-tasks", "update"])
+def test_a_refused_record_whose_words_hold_our_secrets_is_not_repeated(guarded: Product, verb: str) -> None:
+    task, item = guarded.pair()
+    system = guarded.crm if verb == "update" else guarded.work
+    system.faults.order(verb, "element", times=None, code="InvalidValue", message=ECHO)
+    guarded.crm.edit(task, task_name="Đổi ở CRM")
+    guarded.work.edit(item, Description="Đổi ở Work")
+    guarded.task(task_name="Mới")
+    run_everything(guarded)
+    assert leaks(guarded) == []
+
+
+def test_a_bug_shows_a_traceback_without_secrets(guarded: Product, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("a bug in the middle of a cycle")
+
+    guarded.task()
+    monkeypatch.setattr("reconciler.cycle.run_cycle", broken)
+    done = guarded.run("once", code=1)
+    assert "Traceback" in done.err
+    assert leaks(guarded) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"crm": {"client_secret": [SECRET]}},
+        {"work": {"secret_key": {"a": KEY}}},
+        {"crm": {"client_secret": SECRET, "base_url": "http://public.example"}},
+        {"crm": {"base_url": f"https://user:{SECRET}@crm.example"}},
+        {"work": {"base_url": f"http://user:{KEY}@work.example"}},
+        {"http": {"proxy": f"socks9://user:{SECRET}@proxy.example"}},
+        {"state": {"url": f"mysql://user:{SECRET}@db.example/x"}},
+        {"crm": {"client_secret_file": f"/nowhere/{SECRET}"}},
+    ],
+)
+def test_a_faulty_config_is_explained_without_its_secrets(guarded: Product, change: dict[str, dict[str, object]]) -> None:
+    guarded.write_config(**change)
+    for words in (("check",), ("once",), ("status",)):
+        done = guarded.run(*words, code=None)
+        assert done.code != 1, done.text
+    assert leaks(guarded) == []
