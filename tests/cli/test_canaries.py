@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -96,15 +97,20 @@ def test_the_search_finds_what_is_there(guarded: Product) -> None:
         assert f"token as {shape} in leak" in leaks(guarded)
 
 
-ECHO = f"client_secret={SECRET} secret_key={KEY} Authorization: Bearer {TOKEN}"
-ANSWERS = {
-    "error words": {"ErrorCode": "Fault", "UserMsg": ECHO, "DevMsg": ECHO, "TraceId": ECHO},
-    "error words of Work": {"Success": False, "Code": 500, "ErrorCode": ECHO, "UserMessage": ECHO, "SystemMessage": ECHO},
-    "error code": {"success": False, "code": ECHO, "error_message": ECHO, "user_msg": ECHO},
-    "html": f"<!doctype html><html><body><pre>{ECHO}</pre></body></html>".encode(),
-    "no json": f'{{"data": "{ECHO}'.encode(),
-    "percent": quote(ECHO, safe="").encode(),
-}
+ECHOES = {"crm": f"client_secret={SECRET} Authorization: Bearer {TOKEN}", "work": f"secret_key={KEY}"}
+"""What each server knows of ours."""
+
+ANSWERS: dict[str, Callable[[str], Any]] = {
+    "error words": lambda echo: {"ErrorCode": "Fault", "UserMsg": echo, "DevMsg": echo, "TraceId": echo},
+    "error words of Work": lambda echo: {
+        "Success": False, "Code": 500, "ErrorCode": "Fault", "UserMessage": echo, "SystemMessage": echo,
+    },
+    "error code": lambda echo: {"success": False, "code": echo, "error_message": "Lỗi", "user_msg": "Lỗi"},
+    "error code of Work": lambda echo: {"Success": False, "Code": 500, "ErrorCode": echo, "UserMessage": "Lỗi"},
+    "html": lambda echo: f"<!doctype html><html><body><pre>{echo}</pre></body></html>".encode(),
+    "no json": lambda echo: f'{{"data": "{echo}'.encode(),
+    "percent": lambda echo: {"ErrorCode": "Fault", "UserMsg": quote(echo, safe=""), "UserMessage": quote(echo, safe="")},
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 429, 503])
@@ -112,9 +118,9 @@ ANSWERS = {
 def test_a_server_that_throws_our_secrets_back_is_not_repeated(guarded: Product, answer: str, status: int) -> None:
     guarded.write_config(limits={"retry_for": "10ms"})
     guarded.task()
-    body = ANSWERS[answer]
-    headers = {"x-echo": ECHO, "retry-after": "0"}
     for system in (guarded.crm, guarded.work):
+        echo = ECHOES[system.side]
+        body, headers = ANSWERS[answer](echo), {"x-echo": echo, "retry-after": "0"}
         system.faults.order("read", "status", times=None, status=status, body=body, headers=headers)
     for words in (("check",), ("once",), ("report",), ("status",), ("history",)):
         done = guarded.run(*words, code=None)
@@ -127,7 +133,7 @@ def test_a_token_call_that_throws_our_secrets_back_is_not_repeated(guarded: Prod
     guarded.write_config(limits={"retry_for": "10ms"})
     for status in (200, 400, 401, 500):
         guarded.crm.faults.clear()
-        guarded.crm.faults.order("token", "status", times=None, status=status, body=ANSWERS[answer])
+        guarded.crm.faults.order("token", "status", times=None, status=status, body=ANSWERS[answer](ECHOES["crm"]))
         for words in (("check",), ("once",), ("report",), ("status",)):
             done = guarded.run(*words, code=None)
             assert done.code != 1, done.text
@@ -138,7 +144,7 @@ def test_a_token_call_that_throws_our_secrets_back_is_not_repeated(guarded: Prod
 def test_a_refused_record_whose_words_hold_our_secrets_is_not_repeated(guarded: Product, verb: str) -> None:
     task, item = guarded.pair()
     system = guarded.crm if verb == "update" else guarded.work
-    system.faults.order(verb, "element", times=None, code="InvalidValue", message=ECHO)
+    system.faults.order(verb, "element", times=None, code="InvalidValue", message=ECHOES[system.side])
     guarded.crm.edit(task, task_name="Đổi ở CRM")
     guarded.work.edit(item, Description="Đổi ở Work")
     guarded.task(task_name="Mới")

@@ -115,7 +115,7 @@ class Canned(httpx.AsyncBaseTransport):
         given = self.last(request) if callable(self.last) else self.last
         if isinstance(given, Exception):
             raise given
-        content = b"".join([part async for part in given.stream])  # type: ignore[union-attr]
+        content = b"".join([part async for part in given.stream])
         return httpx.Response(given.status_code, headers=given.headers, stream=httpx.ByteStream(content))
 
 

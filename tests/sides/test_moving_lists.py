@@ -1,7 +1,7 @@
 """Readings of lists that move: whatever people do between two pages, a reading that says complete has lost no row.
 
-What a complete reading owes: every row that still exists and is not older than `since` was shown, or its stamp is so new
-that the next reading, which starts no later than this one began, meets it.
+What a complete reading owes: every row that still exists and is not older than `since` was shown, or its stamp is so
+new that the next reading, which starts no later than this one began, meets it.
 """
 
 from __future__ import annotations
