@@ -133,7 +133,7 @@ def close(ledger: Ledger, prospect: Prospect, started: datetime) -> Result:
     """Write down how the cycle ended, how the sides are, and what is held."""
     store, now = ledger.store, ledger.now
     halted = settle_halt(store, prospect, now, ledger.cycle)
-    waiting = any(entry.acked is None for entry in store.attention())
+    waiting = any(entry.acked is None for entry in store.attention()) and not pausing(store, now)
     outcome = "halted" if halted else "unavailable" if ledger.down else "attention" if waiting else "ok"
     counts = {"operations": len(prospect.plan.operations), **prospect.news.counts, **ledger.counts}
     remember(store, ledger.down, now, FIRST_BACK_OFF)

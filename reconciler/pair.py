@@ -306,7 +306,9 @@ class _Stage:
         """Unlinked tasks that ask for a work item, with the row to plan from; needs a complete search of Work."""
         policy, now = self.connection.policy, self.news.now
         waiting = {c.crm_id: c for c in self.state.candidates()} | self.result.candidates
-        self.result.settled_candidates |= self.news.declined & waiting.keys()
+        self.result.settled_candidates |= {
+            crm_id for crm_id in self.news.declined & waiting.keys() if not waiting[crm_id].on_request
+        }
         for crm_id in self.result.settled_candidates:
             waiting.pop(crm_id, None)
         since = connected_at(self.state)

@@ -77,8 +77,9 @@ async def _attempt(ledger: Ledger, creates: Sequence[Create]) -> list[Create]:
             _withdraw(ledger, jobs)
             raise
         except Unclear as unclear:
-            await _search(ledger, jobs)
-            raise SideDown(Side.WORK, str(unclear), words=unclear.words) from unclear
+            if not await _search(ledger, jobs):
+                raise SideDown(Side.WORK, str(unclear), words=unclear.words) from unclear
+            return []
         else:
             return await _conclude(ledger, jobs, answers)
     return []
@@ -144,8 +145,11 @@ def _withdraw(ledger: Ledger, jobs: Sequence[_Job]) -> None:
         tx.append([_entry(ledger, "not_applied", job.create) for job in jobs])
 
 
-async def _search(ledger: Ledger, jobs: Sequence[_Job]) -> None:
-    """The answer was unclear: look for our markers at once. What is not found stays an intent."""
+async def _search(ledger: Ledger, jobs: Sequence[_Job]) -> bool:
+    """The answer was unclear: look for our markers at once. What is not found stays an intent.
+
+    Returns whether every item was found, so that the write took effect after all.
+    """
     wanted = {job.create.crm_id: job for job in jobs}
     found: dict[str, Record] = {}
 
@@ -158,7 +162,7 @@ async def _search(ledger: Ledger, jobs: Sequence[_Job]) -> None:
     try:
         await ledger.writers.work.changes(since, visit)
     except (SideDown, SideClosed):
-        return
+        return False
     ours = ledger.ours(Side.WORK)
     links = [
         adopt_intent(wanted[crm_id].intent, wanted[crm_id].task, item, ledger.connection.policy, ours, ledger.now)
@@ -170,6 +174,7 @@ async def _search(ledger: Ledger, jobs: Sequence[_Job]) -> None:
         tx.drop_candidates(list(found))
         tx.append([ledger.entry("linked", link, Side.WORK, rule="marker_of_intent") for link in links])
     ledger.counts["created"] += len(links)
+    return len(links) == len(jobs)
 
 
 async def _conclude(ledger: Ledger, jobs: Sequence[_Job], answers: Sequence[Answer]) -> list[Create]:

@@ -27,7 +27,7 @@ from reconciler.core.model import (
     Value,
     Written,
 )
-from reconciler.core.observe import Landed, by_us, judge, observe, with_half
+from reconciler.core.observe import Landed, absorb_late, by_us, judge, observe, with_half
 from reconciler.core.plan import FieldChange, Update, aside_entry
 from reconciler.errors import NotApplied, SideClosed, SideDown, Unclear
 from reconciler.poll import interrupted
@@ -73,8 +73,9 @@ async def _attempt(ledger: Ledger, side: Side, operations: Sequence[Update]) -> 
             batch.withdraw(ledger)
             raise
         except Unclear as unclear:
-            await _after_unclear(ledger, side, batch)
-            raise SideDown(side, str(unclear), words=unclear.words) from unclear
+            if not await _after_unclear(ledger, side, batch):
+                raise SideDown(side, str(unclear), words=unclear.words) from unclear
+            return []
         else:
             return await _conclude(ledger, side, batch, answers)
     return []
@@ -188,21 +189,28 @@ def _intent(ledger: Ledger, link: Link, side: Side, change: FieldChange) -> list
     return [bases, lost, entry]
 
 
-async def _after_unclear(ledger: Ledger, side: Side, batch: _Batch) -> None:
-    """The effect of the write is unknown: read back at once, and remember what may still arrive."""
+async def _after_unclear(ledger: Ledger, side: Side, batch: _Batch) -> bool:
+    """The effect of the write is unknown: read back at once, and remember what may still arrive.
+
+    Returns whether all of it shows already, so that the write took effect after all.
+    """
     try:
         rows = await ledger.writers[side].by_id(sorted({part.edit.id for part in batch.parts}))
     except (SideDown, SideClosed):
-        return  # the sendings stay in the state: the next cycle reads their targets first
+        return False  # the sendings stay in the state: the next cycle reads their targets first
+    everything = True
     with ledger.store.transaction() as tx:
         for sending in batch.sendings:
             link = next(one for one in ledger.links.values() if one.key == sending.link)
             link = interrupted(link, sending, ledger.connection.policy)
             link = ledger.observe(link, side, rows.get(link.half(side).id))
+            link = absorb_late(link, ledger.connection.policy.lenses)
+            everything = everything and not any(want.sent == sending.sent for want in link.wanted)
             ledger.links[link.crm.id] = link
             tx.append([ledger.entry("unclear", link, side)])
-        ledger.save(tx, [ledger.links[part.crm_id] for part in batch.parts])
+        ledger.save(tx, [ledger.links[crm_id] for crm_id in dict.fromkeys(part.crm_id for part in batch.parts)])
         tx.drop_sendings(batch.sendings)
+    return everything
 
 
 async def _conclude(ledger: Ledger, side: Side, batch: _Batch, answers: Sequence[Answer]) -> list[Update]:

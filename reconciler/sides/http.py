@@ -20,7 +20,7 @@ from reconciler.core.model import Offset, Side
 from reconciler.core.offset import OffsetEstimate
 from reconciler.errors import NotApplied, SideClosed, SideDown, Unclear
 from reconciler.ports import Clock
-from reconciler.sides.answer import Trouble, Unreadable, http_date, parse, retry_after, trouble
+from reconciler.sides.answer import Trouble, Unreadable, http_date, parse, retry_after, trouble, words_of
 
 BODY_LIMIT: Final = 10 * 1024 * 1024
 WRITE_AT_MOST: Final = 20.0
@@ -212,7 +212,7 @@ class Channel:
             return Reply(status, {}, Trouble("", "", status), wait), proof
         fault = trouble(body)
         if fault is None and status >= 300:
-            fault = Trouble("", "", status)
+            fault = Trouble("", words_of(body), status)
         if fault is not None and status < 300 and 400 <= fault.number < 600:
             status = fault.number  # an error in an envelope under HTTP 200 is the same error
         return Reply(status, body, fault, wait), proof

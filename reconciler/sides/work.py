@@ -329,8 +329,8 @@ class WorkWriter(WorkReader):
             if len(ids) == 1 and reply.trouble.code in REFUSALS:
                 return [_refusal(reply.trouble)]
             whole = refused_call(Side.WORK, verb, reply)  # it cannot be told which of several records is meant
-            known = _refusal(reply.trouble)
-            return [whole if known.gone else replace(whole, code=known.code)] * len(ids)
+            known = REFUSALS.get(reply.trouble.code)
+            return [whole if known is None or known.gone else replace(whole, code=known.code)] * len(ids)
         results = pick(_data(reply.body), "Results")
         if not isinstance(results, list) or len(results) != len(ids):
             raise Unclear(Side.WORK, f"work {verb}: the answer does not say what became of each record")

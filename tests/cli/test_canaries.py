@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -70,17 +69,18 @@ def guarded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Product
     """A product whose secrets and tokens are canaries."""
     with Product(tmp_path, crm_secret=SECRET, work_key=KEY) as product:
         tokens = product.crm._tokens
-        issue = tokens.issue
-
-        def marked(client_id: str, now: datetime) -> str:
-            token = issue(client_id, now)
-            head, body, signature = token.split(".")
-            canary = f"{head}.{body}.{TOKEN}{signature}"
-            tokens._expiry[canary] = tokens._expiry[token]
-            return canary
-
-        monkeypatch.setattr(tokens, "issue", marked)
+        token = tokens.issue(product.crm.client_id, product.clock.now())
+        whole = f"{token.rpartition('.')[0]}.{TOKEN}"
+        tokens._expiry[whole] = tokens._expiry[token]
+        monkeypatch.setattr(tokens, "issue", lambda client_id, now: whole)
         yield product
+
+
+def echo_of(product: Product, side: str) -> str:
+    """What each server knows of ours."""
+    if side == "work":
+        return f"secret_key={KEY}"
+    return f"client_secret={SECRET} Authorization: Bearer {max(product.crm._tokens._expiry, key=lambda t: TOKEN in t)}"
 
 
 def test_a_good_day_leaves_no_secret(guarded: Product) -> None:
@@ -96,9 +96,6 @@ def test_the_search_finds_what_is_there(guarded: Product) -> None:
         (guarded.folder / "leak").write_bytes(b"x" + needle + b"y")
         assert f"token as {shape} in leak" in leaks(guarded)
 
-
-ECHOES = {"crm": f"client_secret={SECRET} Authorization: Bearer {TOKEN}", "work": f"secret_key={KEY}"}
-"""What each server knows of ours."""
 
 ANSWERS: dict[str, Callable[[str], Any]] = {
     "error words": lambda echo: {"ErrorCode": "Fault", "UserMsg": echo, "DevMsg": echo, "TraceId": echo},
@@ -119,7 +116,7 @@ def test_a_server_that_throws_our_secrets_back_is_not_repeated(guarded: Product,
     guarded.write_config(limits={"retry_for": "10ms"})
     guarded.task()
     for system in (guarded.crm, guarded.work):
-        echo = ECHOES[system.side]
+        echo = echo_of(guarded, system.side)
         body, headers = ANSWERS[answer](echo), {"x-echo": echo, "retry-after": "0"}
         system.faults.order("read", "status", times=None, status=status, body=body, headers=headers)
     for words in (("check",), ("once",), ("report",), ("status",), ("history",)):
@@ -133,7 +130,7 @@ def test_a_token_call_that_throws_our_secrets_back_is_not_repeated(guarded: Prod
     guarded.write_config(limits={"retry_for": "10ms"})
     for status in (200, 400, 401, 500):
         guarded.crm.faults.clear()
-        guarded.crm.faults.order("token", "status", times=None, status=status, body=ANSWERS[answer](ECHOES["crm"]))
+        guarded.crm.faults.order("token", "status", times=None, status=status, body=ANSWERS[answer](f"client_secret={SECRET}"))
         for words in (("check",), ("once",), ("report",), ("status",)):
             done = guarded.run(*words, code=None)
             assert done.code != 1, done.text
@@ -144,7 +141,7 @@ def test_a_token_call_that_throws_our_secrets_back_is_not_repeated(guarded: Prod
 def test_a_refused_record_whose_words_hold_our_secrets_is_not_repeated(guarded: Product, verb: str) -> None:
     task, item = guarded.pair()
     system = guarded.crm if verb == "update" else guarded.work
-    system.faults.order(verb, "element", times=None, code="InvalidValue", message=ECHOES[system.side])
+    system.faults.order(verb, "element", times=None, code="InvalidValue", message=echo_of(guarded, system.side))
     guarded.crm.edit(task, task_name="Đổi ở CRM")
     guarded.work.edit(item, Description="Đổi ở Work")
     guarded.task(task_name="Mới")

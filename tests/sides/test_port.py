@@ -248,8 +248,8 @@ async def test_a_write_whose_answer_is_cut_is_unclear_and_sent_once(rig: Rig) ->
     crm, work = rig.crm(), rig.work()
     await crm.by_id([str(task)])
     for fault in ("drop_before", "drop_after", "truncate", "html"):
-        rig.crm_system.faults.order("write", fault)  # type: ignore[arg-type]
-        rig.work_system.faults.order("write", fault)  # type: ignore[arg-type]
+        rig.crm_system.faults.order("write", fault)
+        rig.work_system.faults.order("write", fault)
         marks = rig.crm_system.mark(), rig.work_system.mark()
         with pytest.raises(Unclear):
             await crm.update([Edit(id=str(task), values={Field.TITLE: fault}, layout=LAYOUT)])
@@ -349,10 +349,10 @@ async def test_the_clock_of_the_server_is_known_to_a_second(rig: Rig) -> None:
 
 async def test_without_a_date_a_reading_starts_a_minute_earlier(rig: Rig) -> None:
     rig.crm_system.date_header = False
-    crm = rig.crm()
+    crm, begun = rig.crm(), rig.clock.now()
     reading = await crm.changes(None, Seen())
     assert crm.offset().value is None
-    assert reading.started == rig.clock.now() - timedelta(seconds=60)
+    assert reading.started == begun - timedelta(seconds=60)
 
 
 async def test_a_refused_connection_is_a_write_that_did_not_happen() -> None:

@@ -325,3 +325,15 @@ async def test_rule_23_an_old_backup_shows_itself_and_undoes_nothing(stored: Wor
     for task, item in made:
         assert world.task(task)["task_name"] == f"Hai {task}"
         assert world.item(item)["TaskName"] == f"Hai {task}"
+
+
+async def test_a_refused_link_stays_on_the_list_until_it_can_be_done(world: World) -> None:
+    task = world.crm.add()
+    done = await world.link(task, "10", "31")
+    assert done.exit_code == 4
+    for _ in range(2):
+        assert (await world.once()).exit_code == 4
+    assert ("crm", str(task), "target_is_department") in world.attention()
+    assert (await world.link(task)).exit_code == 0
+    assert world.attention() == []
+    assert (await world.once()).exit_code == 0

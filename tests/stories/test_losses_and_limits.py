@@ -257,3 +257,37 @@ async def test_two_quiet_cycles_write_nothing_and_change_no_state_but_watermarks
         elif table not in ("cycle", "sqlite_sequence"):
             assert after[table] == before[table], table
     world.reopen()
+
+
+@pytest.mark.parametrize("side", ["crm", "work"])
+async def test_a_flagged_deletion_is_propagated_only_if_the_config_says_so(side: str) -> None:
+    world = World(deletes={"policy": "propagate"})
+    task, item = await world.pair()
+    world.crm.delete(task) if side == "crm" else world.work.delete(item)
+    assert (await world.once()).exit_code == 0
+    assert world.task(task)["is_deleted"]
+    assert world.item(item)["IsDeleted"]
+    assert world.linked(task) is None
+    await world.quiet()
+
+
+async def test_absence_alone_is_never_propagated() -> None:
+    world = World(deletes={"policy": "propagate"})
+    task, item = await world.pair()
+    world.work.purge(item)
+    for _ in range(3):
+        await world.once(sweep=True)
+    assert not world.task(task)["is_deleted"]
+    assert world.linked(task) is None
+
+
+async def test_an_edit_stops_the_propagation_of_a_deletion() -> None:
+    world = World(deletes={"policy": "propagate"})
+    task, item = await world.pair()
+    world.crm.delete(task)
+    world.work.faults.order("get-tasks-by-id", "hook_before", hook=lambda: world.work.edit(item, TaskName="Vẫn cần"))
+    world.clock.tick(5)
+    await world.once()
+    await world.once()
+    assert not world.item(item)["IsDeleted"]
+    assert ("work", str(item), "deleted_elsewhere") in world.attention()
