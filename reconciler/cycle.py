@@ -17,7 +17,8 @@ from typing import Final
 from reconciler.apply import Ledger, apply
 from reconciler.connection import Connection, Writers
 from reconciler.core.model import CycleRow, Link, Side
-from reconciler.core.plan import Operation, Update, Workload, plan
+from reconciler.core.operations import Operation, Update
+from reconciler.core.plan import Workload, plan
 from reconciler.errors import SideError
 from reconciler.halting import pausing, settle_halt
 from reconciler.health import remember

@@ -26,7 +26,8 @@ from reconciler.core.model import (
     Tombstone,
 )
 from reconciler.core.observe import first_sight, with_half
-from reconciler.core.plan import FieldChange, Update, Workload, plan
+from reconciler.core.operations import FieldChange, Update
+from reconciler.core.plan import Workload, plan
 from reconciler.core.seed import command_givers, seed
 from reconciler.cycle import carry_out, close, settle
 from reconciler.errors import UsageError

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from reconciler.core.model import Entry
-from reconciler.core.plan import Operation, fingerprint
+from reconciler.core.operations import Operation, fingerprint
 from reconciler.errors import UsageError
 from reconciler.ports import Store
 

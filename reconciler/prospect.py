@@ -13,7 +13,8 @@ from typing import Final
 from reconciler.connection import Connection
 from reconciler.core import safety
 from reconciler.core.model import Candidate, Entry, Side
-from reconciler.core.plan import Moment, Plan, needs, plan
+from reconciler.core.moment import Moment
+from reconciler.core.plan import Plan, needs, plan
 from reconciler.core.resolve import Clocks
 from reconciler.core.safety import Checked, Circumstances, Halt
 from reconciler.core.seed import person_givers, seed

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
+from reconciler.core.attention import candidate_entry
 from reconciler.core.model import Attention, Candidate, CycleRow, Entry, Link, Side
-from reconciler.core.plan import Plan, candidate_entry
+from reconciler.core.plan import Plan
 from reconciler.core.policy import Policy
 from reconciler.core.watermark import advance
 from reconciler.pair import Pairing

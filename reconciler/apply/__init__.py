@@ -15,7 +15,7 @@ from reconciler.apply.losses import apply_deletes, apply_unlinks
 from reconciler.apply.marks import apply_marks
 from reconciler.apply.updates import apply_updates
 from reconciler.core.model import Side
-from reconciler.core.plan import Create, Delete, Operation, Unlink, Update
+from reconciler.core.operations import Create, Delete, Operation, Unlink, Update
 from reconciler.errors import SideClosed, SideDown, SideError
 
 T = TypeVar("T")

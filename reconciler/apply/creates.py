@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from reconciler.apply.ledger import Ledger
+from reconciler.core.attention import aside_entry, candidate_entry
 from reconciler.core.model import (
     Accepted,
     Answer,
@@ -29,8 +30,8 @@ from reconciler.core.model import (
     Side,
 )
 from reconciler.core.observe import by_us
+from reconciler.core.operations import Create
 from reconciler.core.pair import adopt_intent, newborn
-from reconciler.core.plan import Create, aside_entry, candidate_entry
 from reconciler.errors import NotApplied, SideClosed, SideDown, Unclear
 
 OPTIONAL: Final = frozenset({Field.DESCRIPTION, Field.START, Field.DUE, Field.OWNER, Field.STATUS})

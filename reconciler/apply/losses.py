@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from reconciler.apply.ledger import Ledger
 from reconciler.core.model import Accepted, Attention, Code, Presence, Side, Tombstone
-from reconciler.core.plan import Delete, Unlink
+from reconciler.core.operations import Delete, Unlink
 from reconciler.errors import NotApplied, SideDown, Unclear
 
 

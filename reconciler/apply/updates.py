@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Final
 
 from reconciler.apply.ledger import Ledger
+from reconciler.core.attention import aside_entry
 from reconciler.core.model import (
     Accepted,
     Answer,
@@ -28,7 +29,7 @@ from reconciler.core.model import (
     Written,
 )
 from reconciler.core.observe import Landed, absorb_late, by_us, judge, observe, with_half
-from reconciler.core.plan import FieldChange, Update, aside_entry
+from reconciler.core.operations import FieldChange, Update
 from reconciler.errors import NotApplied, SideClosed, SideDown, Unclear
 from reconciler.poll import interrupted
 from reconciler.ports import Transaction

@@ -6,15 +6,15 @@ that needs no write, so that an old change inside a status class never undoes a 
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 from reconciler.core import text
-from reconciler.core.lenses import Lens, Unmapped, empty, put
+from reconciler.core.attention import aside_entry, candidate_entry
+from reconciler.core.creation import payload, refusal
+from reconciler.core.lenses import Lens, Unmapped, put
 from reconciler.core.merge import Accepted, Conflict, Flow, Settled, Triple, merge
 from reconciler.core.model import (
     Aside,
@@ -22,7 +22,6 @@ from reconciler.core.model import (
     Candidate,
     Code,
     Difference,
-    Direction,
     Field,
     Half,
     Link,
@@ -30,120 +29,29 @@ from reconciler.core.model import (
     Record,
     Side,
     Value,
-    Values,
 )
+from reconciler.core.moment import Moment
 from reconciler.core.observe import with_half
+from reconciler.core.operations import (
+    ConflictLine,
+    Create,
+    Delete,
+    FieldChange,
+    Operation,
+    Unlink,
+    Update,
+    fingerprint,
+    order,
+)
 from reconciler.core.policy import Policy
-from reconciler.core.resolve import Clocks, Decision, resolve
+from reconciler.core.resolve import Decision, resolve
 from reconciler.core.route import Places, Unusable
+from reconciler.core.suspicion import count_revert, fought_over, renamed
 
 T = TypeVar("T")
 
-REVERTS: Final = 3
 COMPLETED: Final = "Đã hoàn thành"
 SETTLE_AT_MOST: Final = timedelta(seconds=60)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FieldChange:
-    """One field to be written: `before` and `after` on the target, `source` the giving side's value behind it."""
-
-    field: Field
-    before: Value
-    after: Value
-    source: Value
-    reason: str
-    rule: str
-
-
-class _Canonical:
-    """What all operations share: one canonical text, by which a saved plan or an approval names them."""
-
-    __slots__ = ()
-
-    @property
-    def canonical(self) -> str:
-        return canonical([self])  # type: ignore[list-item]  # only operations are made from this
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Update(_Canonical):
-    """Changed fields of one record of a pair, on `side`."""
-
-    side: Side
-    crm_id: str
-    work_id: str
-    title: str
-    changes: tuple[FieldChange, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Create(_Canonical):
-    """A new work item for a CRM task. `omitted` are fields known to be refused there; they wait on the new link."""
-
-    crm_id: str
-    title: str
-    candidate: Candidate
-    project: str
-    group: str
-    values: Values
-    source: Values
-    omitted: Mapping[Field, Aside]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unlink(_Canonical):
-    """Forget a pair because a record is deleted or gone; what is left stays as it is."""
-
-    crm_id: str
-    work_id: str
-    title: str
-    side: Side
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delete(_Canonical):
-    """Propagate a deletion that the other server flagged; only if the config says so."""
-
-    side: Side
-    crm_id: str
-    work_id: str
-    title: str
-
-
-Operation = Create | Update | Unlink | Delete
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConflictLine:
-    """A conflict, all that was known about it, and the decision."""
-
-    crm_id: str
-    work_id: str
-    field: Field
-    base: Value
-    crm: Value
-    work: Value
-    decision: Decision
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
-    """When a plan is made: our time, each server's clock against it, and what the state knew before.
-
-    `statuses` are the status words (comparable form) that each side has ever shown, `archived` the ids of projects that
-    are in an archive.
-    """
-
-    now: datetime
-    clocks: Clocks
-    statuses: Mapping[Side, frozenset[str]] = field(default_factory=dict)
-    archived: frozenset[str] = frozenset()
-
-    def server(self, side: Side) -> datetime:
-        offset = self.clocks.crm if side is Side.CRM else self.clocks.work
-        return self.now + (offset.value or timedelta(0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,9 +94,9 @@ class _Draft:
 def plan(work: Workload, policy: Policy, moment: Moment, places: Places) -> Plan:
     """Plan everything in `work`. `places` holds what `needs` asked for; the order of the result is that of the ids."""
     draft = _Draft()
-    for link in sorted(work.links, key=lambda link: _order(link.crm.id)):
+    for link in sorted(work.links, key=lambda link: order(link.crm.id)):
         _plan_pair(link, policy, moment, places, draft)
-    for candidate, task in sorted(work.candidates, key=lambda pair: _order(pair[0].crm_id)):
+    for candidate, task in sorted(work.candidates, key=lambda pair: order(pair[0].crm_id)):
         _plan_create(candidate, task, policy, moment, places, draft)
     return Plan(
         operations=tuple(draft.operations),
@@ -198,43 +106,6 @@ def plan(work: Workload, policy: Policy, moment: Moment, places: Places) -> Plan
         raised=tuple(draft.raised),
         cleared=tuple(draft.cleared),
     )
-
-
-def fingerprint(operations: Iterable[Operation]) -> str:
-    """SHA-256 over the canonical form of operations."""
-    return "sha256:" + hashlib.sha256(canonical(operations).encode()).hexdigest()
-
-
-def canonical(operations: Iterable[Operation]) -> str:
-    """The canonical JSON of operations, the same for the same operations in any order."""
-    return json.dumps(
-        sorted((_plain(operation) for operation in operations), key=lambda row: json.dumps(row, sort_keys=True)),
-        sort_keys=True,
-        ensure_ascii=False,
-        separators=(",", ":"),
-    )
-
-
-def kind(operation: Operation) -> str:
-    """The word for an operation in reports and plan files."""
-    return type(operation).__name__.lower()
-
-
-def _plain(operation: Operation) -> dict[str, object]:
-    row: dict[str, object] = {"kind": kind(operation), "crm_id": operation.crm_id}
-    match operation:
-        case Create():
-            row |= {"project": operation.project, "group": operation.group, "values": dict(operation.values)}
-        case Update():
-            row |= {"side": operation.side, "work_id": operation.work_id}
-            row["fields"] = [[c.field, c.before, c.after, c.source] for c in operation.changes]
-        case Unlink() | Delete():
-            row |= {"side": operation.side, "work_id": operation.work_id}
-    return row
-
-
-def _order(identifier: str) -> tuple[int, str]:
-    return len(identifier), identifier
 
 
 # --- pairs ------------------------------------------------------------------------------------------------------------
@@ -280,12 +151,12 @@ def _plan_pair(link: Link, policy: Policy, moment: Moment, places: Places, draft
                 continue
             case Flow(giver):
                 reason = f"changed_on_{giver}"
-                link = _count_revert(link, name, lens, giver, policy, moment)
+                link = count_revert(link, name, lens, giver, policy, moment)
             case Conflict():
                 decision = resolve(link.crm.stamps.get(name), link.work.stamps.get(name), moment.clocks)
                 conflicts.append(_conflict_line(link, name, seen, decision))
                 giver, reason = decision.winner, "conflict"
-        fought = _ping_pong(link, name, giver, seen, policy, moment) or _renamed(link, name, giver, seen, moment)
+        fought = fought_over(link, name, giver, seen, policy, moment) or renamed(link, name, giver, seen, moment)
         if fought is not None and name not in link.aside:
             link = replace(link, aside={**link.aside, name: replace(fought, config=policy.config)})
             draft.raised.append(aside_entry(link, name, link.aside[name]))
@@ -332,54 +203,6 @@ def _completed(link: Link, policy: Policy) -> bool:
     return done and policy.lenses[Field.STATUS].agree(crm, work)
 
 
-def _count_revert(link: Link, name: Field, lens: Lens, giver: Side, policy: Policy, moment: Moment) -> Link:
-    """Count that a confirmed write of ours was undone although its source did not change; once for each write."""
-    ours = link.written.get(name)
-    if ours is None or ours.side is not giver:
-        return link
-    undone = lens.same(giver, link.half(giver).seen.get(name), ours.before)
-    unchanged = lens.same(giver.other, link.half(giver.other).seen.get(name), ours.source)
-    if not undone or not unchanged:
-        return link
-    recent = tuple(at for at in link.reverts.get(name, ()) if moment.now - at <= policy.revert_window)
-    written = {other: kept for other, kept in link.written.items() if other is not name}
-    return replace(link, written=written, reverts={**link.reverts, name: (*recent, moment.now)})
-
-
-def _ping_pong(link: Link, name: Field, giver: Side, seen: Triple, policy: Policy, moment: Moment) -> Aside | None:
-    recent = [at for at in link.reverts.get(name, ()) if moment.now - at <= policy.revert_window]
-    if len(recent) < REVERTS:
-        return None
-    return Aside(
-        side=giver.other,
-        code=Code.PING_PONG,
-        words=(
-            f"the value flips between «{seen.crm}» (CRM) and «{seen.work}» (Work) without a user's edit: another"
-            " program writes here too, for example the vendor's own connector or an automation; switch that off,"
-            " then `retry`"
-        ),
-        value=seen.now(giver),
-        since=moment.now,
-    )
-
-
-def _renamed(link: Link, name: Field, giver: Side, seen: Triple, moment: Moment) -> Aside | None:
-    """A status word that nobody has seen before, on a record whose stamp did not move: somebody renamed a status."""
-    value = seen.now(giver)
-    known = moment.statuses.get(giver)
-    if name is not Field.STATUS or not known or not isinstance(value, str) or text.word(value) in known:
-        return None
-    if link.half(giver).stamps.get(name) is not None:
-        return None
-    return Aside(
-        side=giver.other,
-        code=Code.STATUS_UNKNOWN,
-        words=f"«{value}» is new, and the record's stamp did not move: a status was renamed; map it in [status]",
-        value=value,
-        since=moment.now,
-    )
-
-
 def unmarked(link: Link, policy: Policy) -> tuple[Side, ...]:
     """The sides on which the record does not carry the counterpart's id although it should."""
     return tuple(
@@ -424,20 +247,6 @@ def _change(
     assert not isinstance(after, Unmapped)
     rule = f"{name}.to_{target}"
     return FieldChange(field=name, before=seen.now(target), after=after, source=source, reason=reason, rule=rule)
-
-
-def refusal(
-    name: Field, target: Side, value: Value, project: str | None, policy: Policy, places: Places
-) -> Unmapped | None:
-    """What the target is known to refuse before it is asked: a text over its limit, a doer who is no member."""
-    limit = policy.lengths[target].get(name)
-    if limit is not None and isinstance(value, str) and len(value) > limit:
-        return Unmapped(Code.FIELD_TOO_LONG, f"{len(value)} characters; at most {limit} are accepted there")
-    if name is Field.OWNER and target is Side.WORK and isinstance(value, tuple) and value and project is not None:
-        members = places.members.get(project)
-        if members is not None and value[0] not in members:
-            return Unmapped(Code.PERSON_UNKNOWN, f"{value[0]} is no member of project {project}")
-    return None
 
 
 def _blocks(aside: Aside, lens: Lens, source: Value, policy: Policy, moment: Moment) -> bool:
@@ -497,22 +306,6 @@ def _without(mapping: Mapping[Field, T], key: Field) -> Mapping[Field, T]:
     return {other: value for other, value in mapping.items() if other != key}
 
 
-def aside_entry(link: Link, name: Field, aside: Aside) -> Attention:
-    """The attention entry of a field that is set aside; it names the record whose value should change."""
-    giver = aside.side.other
-    return Attention(
-        side=giver,
-        id=link.half(giver).id,
-        code=aside.code,
-        field=name,
-        message=f"{name} was not written to {aside.side} {link.half(aside.side).id}: {aside.words}",
-        words=aside.words,
-        title=link.title,
-        since=aside.since,
-        content=json.dumps([name, aside.value], ensure_ascii=False),
-    )
-
-
 def _conflict_line(link: Link, name: Field, seen: Triple, decision: Decision) -> ConflictLine:
     return ConflictLine(
         crm_id=link.crm.id,
@@ -570,41 +363,6 @@ def _plan_create(
             source=source,
             omitted=omitted,
         )
-    )
-
-
-def payload(
-    task: Record, project: str, policy: Policy, moment: Moment, places: Places
-) -> tuple[Values, Values, Mapping[Field, Aside]]:
-    """What a new work item gets from a CRM task: values to send, the CRM values behind them, fields left out."""
-    values: dict[Field, Value] = {}
-    omitted: dict[Field, Aside] = {}
-    for name, lens in policy.lenses.items():
-        source = task.values.get(name)
-        if policy.directions[name] is Direction.OFF or empty(source) or not lens.is_value(Side.CRM, source, None):
-            continue
-        value = put(lens, Side.WORK, source, None)
-        fault = value if isinstance(value, Unmapped) else refusal(name, Side.WORK, value, project, policy, places)
-        if fault is not None:
-            omitted[name] = Aside(
-                side=Side.WORK, code=fault.code, words=fault.words, value=source, since=moment.now, config=policy.config
-            )
-        elif not isinstance(value, Unmapped):
-            values[name] = value
-    return values, dict(task.values), omitted
-
-
-def candidate_entry(candidate: Candidate, now: datetime) -> Attention:
-    """The attention entry of a task that gets no work item."""
-    assert candidate.refused is not None
-    return Attention(
-        side=Side.CRM,
-        id=candidate.crm_id,
-        code=candidate.refused,
-        message=candidate.words,
-        title=candidate.title,
-        since=now,
-        content=json.dumps([candidate.target.project, candidate.target.group, candidate.words], ensure_ascii=False),
     )
 
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from reconciler.core.lenses import empty
 from reconciler.core.model import Presence, Side
-from reconciler.core.plan import Create, Delete, Operation, Unlink, Update, fingerprint
+from reconciler.core.operations import Create, Delete, Operation, Unlink, Update, fingerprint
 from reconciler.core.policy import Limits
 
 EVERYTHING: Final = "everything"

@@ -8,7 +8,8 @@ from typing import Any
 
 from reconciler.core.lenses import StatusLens
 from reconciler.core.model import Attention, CycleRow, Entry, Field, Link, Reading, Side, Value
-from reconciler.core.plan import ConflictLine, Create, Delete, Operation, Plan, Unlink, Update, fingerprint, kind
+from reconciler.core.operations import ConflictLine, Create, Delete, Operation, Unlink, Update, fingerprint, kind
+from reconciler.core.plan import Plan
 from reconciler.core.policy import Policy
 from reconciler.ports import StateReader
 

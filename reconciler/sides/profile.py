@@ -30,21 +30,34 @@ class Profile:
         return {Field.TITLE: self.title_limit, Field.DESCRIPTION: self.description_limit}
 
     def with_overrides(self, overrides: Mapping[str, Any]) -> Self:
-        """The profile with some values replaced. Raises `ConfigError` for an unknown key or another type."""
+        """The profile with some values replaced. Raises `ConfigError` for unknown keys and for unusable values."""
         known = {one.name for one in fields(self)}
-        problems = [
-            Problem(where="[wire]", key=key, message=f"unknown key; known are {', '.join(sorted(known))}")
-            for key in overrides
-            if key not in known
-        ]
-        problems += [
-            Problem(where="[wire]", key=key, message=f"must be {type(getattr(self, key)).__name__}")
-            for key, value in overrides.items()
-            if key in known and type(value) is not type(getattr(self, key))
-        ]
+        problems: list[Problem] = []
+        chosen: dict[str, Any] = {}
+        for key, value in overrides.items():
+            if key not in known:
+                wrong = f"unknown key; known are {', '.join(sorted(known))}"
+            else:
+                present = getattr(self, key)
+                chosen[key] = tuple(value) if isinstance(present, tuple) and isinstance(value, list) else value
+                wrong = _wrong(key, present, chosen[key])
+            if wrong:
+                problems.append(Problem(where="[wire]", key=key, message=wrong))
         if problems:
             raise ConfigError(*problems)
-        return replace(self, **overrides)
+        return replace(self, **chosen)
+
+
+def _wrong(key: str, present: object, value: object) -> str:
+    """Why a value cannot stand in place of the present one; empty if it can."""
+    if isinstance(present, tuple):
+        words = isinstance(value, tuple) and all(isinstance(one, str) and one for one in value)
+        return "" if words else "must be a list of words"
+    if isinstance(present, str):
+        return "" if isinstance(value, str) and value else "must be a text"
+    least = 0 if key == "first_page" else 1
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return "" if whole and isinstance(value, int) and value >= least else f"must be a whole number, at least {least}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

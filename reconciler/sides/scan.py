@@ -188,8 +188,8 @@ async def _walk_down(
         if walk.pages >= _pages(page.total, size) + SPARE_PAGES:
             walk.suspect(ENDLESS)
             break
-    if walk.pages > 1 and walk.total is None:
-        walk.suspect(NO_TOTAL)
+    if walk.total is None and (walk.pages > 1 or walk.rank is None):
+        walk.suspect(NO_TOTAL)  # one page that reaches below `since` needs no total; an end without one is no end
     return walk
 
 

@@ -181,7 +181,8 @@ class WorkReader:
         return self._rows(body, number - self._profile.first_page)
 
     async def _some_by_id(self, ids: Sequence[str]) -> Page:
-        return self._rows(await self._call(self._profile.by_id_verb, {"TaskIDs": [wire_id(one) for one in ids]}), 0)
+        body = await self._call(self._profile.by_id_verb, {"TaskIDs": [wire_id(one) for one in ids]})
+        return replace(self._rows(body, 0), last=pick(body, "GetLastData") is not False)
 
     def _rows(self, body: Mapping[str, Any], before: int) -> Page:
         """The tasks of an answer that stands behind `before` pages."""
@@ -266,9 +267,9 @@ def _list(body: Mapping[str, Any], name: str) -> list[Any]:
 
 
 def _is_last(body: Mapping[str, Any], read: int) -> bool:
-    """Whether nothing comes after the `read` rows that the list has shown so far."""
+    """Whether the answer says that nothing comes after the `read` rows that the list has shown so far."""
     flag, total = pick(body, "GetLastData"), count(pick(_data(body), "Total"))
-    return flag if isinstance(flag, bool) else total is None or read >= total
+    return flag if isinstance(flag, bool) else total is not None and read >= total
 
 
 def _project(row: Any) -> Project | None:

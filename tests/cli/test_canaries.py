@@ -104,24 +104,29 @@ ANSWERS: dict[str, Callable[[str], Any]] = {
     },
     "error code": lambda echo: {"success": False, "code": echo, "error_message": "Lỗi", "user_msg": "Lỗi"},
     "error code of Work": lambda echo: {"Success": False, "Code": 500, "ErrorCode": echo, "UserMessage": "Lỗi"},
+    "escaped json": lambda echo: (
+        '{"ErrorCode": "Fault", "Code": 500, "Success": false, "success": false, "UserMessage": "%s", "UserMsg": "%s"}'
+        % ((echo.replace("+", "\\u002B").replace("/", "\\/"),) * 2)
+    ).encode(),
     "html": lambda echo: f"<!doctype html><html><body><pre>{echo}</pre></body></html>".encode(),
     "no json": lambda echo: f'{{"data": "{echo}'.encode(),
-    "percent": lambda echo: {"ErrorCode": "Fault", "UserMsg": quote(echo, safe=""), "UserMessage": quote(echo, safe="")},
+    "percent": lambda echo: dict.fromkeys(("ErrorCode", "UserMsg", "UserMessage"), quote(echo, safe="")),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 429, 503])
 @pytest.mark.parametrize("answer", list(ANSWERS))
-def test_a_server_that_throws_our_secrets_back_is_not_repeated(guarded: Product, answer: str, status: int) -> None:
+def test_a_server_that_throws_our_secrets_back_is_not_repeated(guarded: Product, answer: str) -> None:
     guarded.write_config(limits={"retry_for": "10ms"})
     guarded.task()
-    for system in (guarded.crm, guarded.work):
-        echo = echo_of(guarded, system.side)
-        body, headers = ANSWERS[answer](echo), {"x-echo": echo, "retry-after": "0"}
-        system.faults.order("read", "status", times=None, status=status, body=body, headers=headers)
-    for words in (("check",), ("once",), ("report",), ("status",), ("history",)):
-        done = guarded.run(*words, code=None)
-        assert done.code != 1, done.text
+    for status in (200, 400, 401, 403, 404, 429, 503):
+        for system in (guarded.crm, guarded.work):
+            echo = echo_of(guarded, system.side)
+            body, headers = ANSWERS[answer](echo), {"x-echo": echo, "retry-after": "0"}
+            system.faults.clear()
+            system.faults.order("read", "status", times=None, status=status, body=body, headers=headers)
+        for words in (("check",), ("once",), ("report",), ("status",), ("history",)):
+            done = guarded.run(*words, code=None)
+            assert done.code != 1, done.text
     assert leaks(guarded) == []
 
 
@@ -130,7 +135,9 @@ def test_a_token_call_that_throws_our_secrets_back_is_not_repeated(guarded: Prod
     guarded.write_config(limits={"retry_for": "10ms"})
     for status in (200, 400, 401, 500):
         guarded.crm.faults.clear()
-        guarded.crm.faults.order("token", "status", times=None, status=status, body=ANSWERS[answer](f"client_secret={SECRET}"))
+        guarded.crm.faults.order(
+            "token", "status", times=None, status=status, body=ANSWERS[answer](f"client_secret={SECRET}")
+        )
         for words in (("check",), ("once",), ("report",), ("status",)):
             done = guarded.run(*words, code=None)
             assert done.code != 1, done.text
@@ -173,7 +180,9 @@ def test_a_bug_shows_a_traceback_without_secrets(guarded: Product, monkeypatch: 
         {"crm": {"client_secret_file": f"/nowhere/{SECRET}"}},
     ],
 )
-def test_a_faulty_config_is_explained_without_its_secrets(guarded: Product, change: dict[str, dict[str, object]]) -> None:
+def test_a_faulty_config_is_explained_without_its_secrets(
+    guarded: Product, change: dict[str, dict[str, object]]
+) -> None:
     guarded.write_config(**change)
     for words in (("check",), ("once",), ("status",)):
         done = guarded.run(*words, code=None)

@@ -178,6 +178,7 @@ async def test_an_empty_page_in_the_middle_is_not_the_end() -> None:
 async def test_a_list_without_a_total_is_proven_only_by_one_page() -> None:
     assert (await Pages(*rows(9, 8, 7), total=False).down(8)).note == ""
     assert (await Pages(*rows(9, 8, 7, 6), total=False).down()).note == scan.NO_TOTAL
+    assert (await Pages(total=False).down()).note == scan.NO_TOTAL
 
 
 async def test_a_list_that_never_ends_is_left() -> None:

@@ -1,0 +1,132 @@
+"""What can be done to the two systems, as data: operations, their canonical text, and the conflicts behind them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from reconciler.core.model import Aside, Candidate, Field, Side, Value, Values
+from reconciler.core.resolve import Decision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldChange:
+    """One field to be written: `before` and `after` on the target, `source` the giving side's value behind it."""
+
+    field: Field
+    before: Value
+    after: Value
+    source: Value
+    reason: str
+    rule: str
+
+
+class _Canonical:
+    """What all operations share: one canonical text, by which a saved plan or an approval names them."""
+
+    __slots__ = ()
+
+    @property
+    def canonical(self) -> str:
+        return canonical([self])  # type: ignore[list-item]  # only operations are made from this
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Update(_Canonical):
+    """Changed fields of one record of a pair, on `side`."""
+
+    side: Side
+    crm_id: str
+    work_id: str
+    title: str
+    changes: tuple[FieldChange, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Create(_Canonical):
+    """A new work item for a CRM task. `omitted` are fields known to be refused there; they wait on the new link."""
+
+    crm_id: str
+    title: str
+    candidate: Candidate
+    project: str
+    group: str
+    values: Values
+    source: Values
+    omitted: Mapping[Field, Aside]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unlink(_Canonical):
+    """Forget a pair because a record is deleted or gone; what is left stays as it is."""
+
+    crm_id: str
+    work_id: str
+    title: str
+    side: Side
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delete(_Canonical):
+    """Propagate a deletion that the other server flagged; only if the config says so."""
+
+    side: Side
+    crm_id: str
+    work_id: str
+    title: str
+
+
+Operation = Create | Update | Unlink | Delete
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConflictLine:
+    """A conflict, all that was known about it, and the decision."""
+
+    crm_id: str
+    work_id: str
+    field: Field
+    base: Value
+    crm: Value
+    work: Value
+    decision: Decision
+
+
+def kind(operation: Operation) -> str:
+    """The word for an operation in reports and plan files."""
+    return type(operation).__name__.lower()
+
+
+def fingerprint(operations: Iterable[Operation]) -> str:
+    """SHA-256 over the canonical form of operations."""
+    return "sha256:" + hashlib.sha256(canonical(operations).encode()).hexdigest()
+
+
+def canonical(operations: Iterable[Operation]) -> str:
+    """The canonical JSON of operations, the same for the same operations in any order."""
+    return json.dumps(
+        sorted((_plain(operation) for operation in operations), key=lambda row: json.dumps(row, sort_keys=True)),
+        sort_keys=True,
+        ensure_ascii=False,
+        separators=(",", ":"),
+    )
+
+
+def _plain(operation: Operation) -> dict[str, object]:
+    row: dict[str, object] = {"kind": kind(operation), "crm_id": operation.crm_id}
+    match operation:
+        case Create():
+            row |= {"project": operation.project, "group": operation.group, "values": dict(operation.values)}
+        case Update():
+            row |= {"side": operation.side, "work_id": operation.work_id}
+            row["fields"] = [[c.field, c.before, c.after, c.source] for c in operation.changes]
+        case Unlink() | Delete():
+            row |= {"side": operation.side, "work_id": operation.work_id}
+    return row
+
+
+def order(identifier: str) -> tuple[int, str]:
+    return len(identifier), identifier
