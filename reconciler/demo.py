@@ -18,8 +18,9 @@ from pathlib import Path
 from reconciler import app
 from reconciler.clock import SystemClock
 from reconciler.core.lenses import StatusLens
-from reconciler.core.model import Field
+from reconciler.core.model import Field, Target
 from reconciler.cycle import Result, run_cycle
+from reconciler.linking import link_to_target
 from reconciler.ports import Store
 from reconciler.report.data import entry_data
 from reconciler.report.render import shown
@@ -83,7 +84,7 @@ def _settings(sandbox: Sandbox, state: Path) -> Settings:
             "state": {"url": f"sqlite:///{state}"},
             "schedule": {"poll": "2s"},
             "watermark": {"settle": "0s"},
-            "limits": {"requests_per_second": 500.0},
+            "limits": {"requests_per_second": 500.0, "retry_for": "1s"},
         }
     )
 
@@ -103,6 +104,8 @@ class _Day:
         await self._morning()
         await self._edits()
         await self._conflict()
+        await self._on_request()
+        await self._outage()
         quiet = await self._quiet()
         agree = self._agree()
         return quiet and agree
@@ -113,8 +116,11 @@ class _Day:
             task_name="Gọi khách hàng An Phát", status="Đang thực hiện", custom_field1="12", custom_field2="Cần làm"
         )
         bad = self.crm.add(task_name="Báo giá máy in", custom_field1="Phòng Kinh doanh", custom_field2="Cần làm")
-        self.say(f"  task {good} chooses project 12, task {bad} a department by mistake")
+        none = self.crm.add(task_name="Gọi cho anh Tuấn", status="Chưa bắt đầu")
+        self.say(f"  task {good} chooses project 12, task {bad} a department by mistake, task {none} nothing")
         await self._cycle()
+        for entry in self.store.attention():
+            self.say(f"  needs a person: task {entry.id}: {entry.message}")
 
     async def _edits(self) -> None:
         task = max(self._linked())
@@ -141,6 +147,27 @@ class _Day:
         now = self.crm.time()
         self.crm.edit(task, task_name="Tên do bên Bán hàng đặt", stamp=now - timedelta(seconds=30))
         self.work.edit(self.work.by_marker(task)[0], TaskName="Tên do bên Công việc đặt", stamp=now)
+        await self._cycle()
+
+    async def _on_request(self) -> None:
+        self._scene("Đồng bộ một nhiệm vụ cũ theo yêu cầu / an old task is linked on request")
+        linked = set(self._linked())
+        old = next(row["id"] for row in self.crm.snapshot() if row["id"] not in linked and not row["custom_field1"])
+        async with app.connect_writing(self.settings) as (connection, writers):
+            target = Target(project="Chăm sóc Bình Minh", group="Việc mới")
+            done = await link_to_target(connection, writers, self.store, str(old), target, operator="demo")
+        self.say(f"  $ reconciler link {old} --project 'Chăm sóc Bình Minh' --group 'Việc mới'")
+        self.say(f"  {done.message}")
+        self.seen = self._last()
+
+    async def _outage(self) -> None:
+        task = max(self._linked())
+        self._scene("Máy chủ Công việc ngừng một lúc / Work is down for a moment, nothing is lost")
+        self.work.faults.order("any", "drop_before", times=None)
+        self.crm.edit(task, description="Sửa trong lúc máy chủ kia ngừng")
+        result = await self._cycle()
+        self.say("  " + "; ".join(f"{side}: {error}" for side, error in result.down.items()))
+        self.work.faults.clear()
         await self._cycle()
 
     async def _quiet(self) -> bool:
@@ -188,8 +215,11 @@ class _Day:
             result = await run_cycle(connection, writers, self.store)
         for line in story(self.store, self.seen):
             self.say(f"  {line}")
-        self.seen = max((entry.id for entry in self.store.journal()), default=0)
+        self.seen = self._last()
         return result
+
+    def _last(self) -> int:
+        return max((entry.id for entry in self.store.journal()), default=0)
 
 
 def story(store: Store, after: int) -> list[str]:

@@ -283,6 +283,32 @@ async def test_a_marker_is_digits_or_nothing(sent: Any, marker: str | None) -> N
     await rig.close()
 
 
+KEYS = [
+    "success",
+    "code",
+    "data",
+    "Data",
+    "Tasks",
+    "Total",
+    "total_records",
+    "results",
+    "Results",
+    "id",
+    "TaskID",
+    "modified_date",
+    "ModifiedDate",
+    "due_date",
+    "Deadline",
+    "DoerCodes",
+    "CustomFields",
+    "validate_infos",
+    "ErrorCode",
+    "GetLastData",
+    "field_name",
+    "UserMessage",
+    "is_deleted",
+]
+
 anything = st.recursive(
     st.one_of(
         st.none(), st.booleans(), st.integers(-5, 2**70), st.text(max_size=8), st.just("2026-03-02T09:00:00+07:00")
@@ -290,11 +316,7 @@ anything = st.recursive(
     lambda inner: st.one_of(
         st.lists(inner, max_size=4),
         st.dictionaries(
-            st.sampled_from(
-                "success code data Data Tasks Total total_records results Results id TaskID modified_date ModifiedDate "
-                "due_date Deadline DoerCodes CustomFields validate_infos ErrorCode GetLastData field_name UserMessage "
-                "is_deleted".split()
-            ),
+            st.sampled_from(KEYS),
             inner,
             max_size=6,
         ),
