@@ -242,7 +242,8 @@ class _Stage:
                 len(tasks),
             )
         linked = self.state.links_by(Side.CRM, named)
-        buried = {grave.crm_id for grave in self.state.tombstones(crm_ids=sorted(named))} - self.result.lifted
+        graves = [g for g in self.state.tombstones(crm_ids=sorted(named)) if g.crm_id not in self.result.lifted]
+        buried = {grave.crm_id: grave.work_id for grave in graves}
         by_task = self.claims_for(named)
         for crm_id in sorted(named, key=lambda name: (len(name), name)):
             task = tasks.get(crm_id)
@@ -253,7 +254,11 @@ class _Stage:
             first = None if taken else earliest(by_task.get(crm_id, []))
             if first is not None and points_back(task, first.work_id):
                 await self._adopt_marked(task, first)
-            rest = [claim for claim in by_task.get(crm_id, []) if claim is not first and not claim.deleted]
+            rest = [
+                claim
+                for claim in by_task.get(crm_id, [])
+                if claim is not first and not claim.deleted and claim.work_id != buried.get(crm_id)
+            ]
             self._report(rest if first is not None or taken else [], crm_id)
             if first is not None and crm_id not in self.result.adopted:
                 self._report([first], crm_id)
@@ -338,17 +343,17 @@ class _Stage:
         ready = []
         for candidate in due:
             row = rows.get(candidate.crm_id)
-            if row is None or row.presence is not Presence.PRESENT or not self._still_asks(candidate, row):
+            if row is None or row.presence is not Presence.PRESENT or not self._still_asks(candidate, row, since):
                 self.result.settled_candidates.add(candidate.crm_id)
                 self.result.candidates.pop(candidate.crm_id)
             else:
                 ready.append((candidate, row))
         return ready
 
-    def _still_asks(self, candidate: Candidate, row: Record) -> bool:
+    def _still_asks(self, candidate: Candidate, row: Record, since: datetime | None) -> bool:
         """A task that a person named on the command line needs no target of its own; others must still have theirs."""
         policy = self.connection.policy
-        target = target_of(row, policy.routes, connected_at(self.state), policy.people)
+        target = target_of(row, policy.routes, since, policy.people)
         return candidate.on_request or target == candidate.target
 
 

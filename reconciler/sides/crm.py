@@ -317,7 +317,7 @@ class CrmWriter(CrmReader):
         gone = fold(self._profile.id) in wires
         return Refused(
             code=Code.LOST_SIGHT if gone else Code.INVALID_VALUE,
-            words="; ".join(said) or fault.words or fault.code,
+            words=self._channel.discreet("; ".join(said) or fault.words or fault.code),
             field=fields[0] if len(fields) == 1 else None,
             gone=gone,
         )

@@ -7,12 +7,14 @@ is never cancelled, because that breaks the connection pool; it ends by its own 
 from __future__ import annotations
 
 import asyncio
+import base64
 import random
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
+from urllib.parse import quote, quote_plus
 
 import httpx
 
@@ -26,7 +28,8 @@ BODY_LIMIT: Final = 10 * 1024 * 1024
 WRITE_AT_MOST: Final = 20.0
 BACK_OFF_FIRST: Final = 0.5
 BACK_OFF_AT_MOST: Final = 8.0
-SECRET_FROM: Final = 6
+PROOFS: Final = ("Authorization", "x-token")
+"""The headers whose values prove who we are."""
 PACE: Final = 0.98
 TRANSIENT: Final = frozenset({408, 425, 429})
 _CACHE_HIT: Final = re.compile(r"(\b|_)HIT\b", re.IGNORECASE)
@@ -113,7 +116,8 @@ class Channel:
     ) -> None:
         self.side = side
         self._base = access.base_url
-        self._secret = access.secret.encode()
+        self._hidden = disguises(access.secret)
+        self._proof: tuple[str, ...] = ()
         self._limits = limits
         self._clock = clock
         self._rng = rng
@@ -198,11 +202,10 @@ class Channel:
     async def _call(self, request: Request, auth: Auth) -> tuple[Reply, Mapping[str, str]]:
         """One exchange, paced and bounded, and the proof it was sent with. Raises `_Failure` without an answer."""
         proof = await auth.headers()
+        self._proof = tuple(form for name, value in proof.items() if name in PROOFS for form in disguises(value))
         async with self._slots:
             await self._pace()
             status, headers, content = await self._exchange(request, proof)
-        if len(self._secret) >= SECRET_FROM:  # a server that repeats our secret must not bring it into logs and reports
-            content = content.replace(self._secret, b"***")
         wait = retry_after(headers.get("Retry-After"), self._clock.now() + (self.offset().value or timedelta(0)))
         try:
             body = parse(content)
@@ -215,7 +218,15 @@ class Channel:
             fault = Trouble("", words_of(body), status)
         if fault is not None and status < 300 and 400 <= fault.number < 600:
             status = fault.number  # an error in an envelope under HTTP 200 is the same error
+        if fault is not None:
+            fault = Trouble(self.discreet(fault.code), self.discreet(fault.words), fault.number)
         return Reply(status, body, fault, wait), proof
+
+    def discreet(self, words: str) -> str:
+        """A server's words without our secret or the proof that was sent; records are never touched."""
+        for secret in (*self._hidden, *self._proof):
+            words = words.replace(secret, "***")
+        return words
 
     async def _exchange(self, request: Request, headers: Mapping[str, str]) -> _Exchanged:
         deadline = self._limits.timeout.total_seconds()
@@ -308,6 +319,20 @@ _Exchanged = tuple[int, httpx.Headers, bytes]
 """HTTP status, headers, and the decoded body."""
 
 _NOT_THERE: Final = "the address answers, but has no such resource (HTTP 404); check base_url in the config"
+
+SECRET_FROM: Final = 6
+"""Shorter words are no secrets worth the name, and would garble what a server says."""
+
+
+def disguises(secret: str) -> tuple[str, ...]:
+    """The forms in which a server may throw a secret back: plain, percent-encoded, base64 and hexadecimal."""
+    bare = secret.removeprefix("Bearer ")
+    if len(bare) < SECRET_FROM:
+        return ()
+    raw = bare.encode()
+    encoded = base64.b64encode(raw).decode()
+    forms = (bare, quote(bare, safe=""), quote(bare), quote_plus(bare), encoded, encoded.rstrip("="), raw.hex())
+    return tuple(dict.fromkeys(forms))
 
 
 class _Failure(Exception):

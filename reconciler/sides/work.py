@@ -340,7 +340,8 @@ class WorkWriter(WorkReader):
     def _answer(self, verb: str, result: Any, known: str | None) -> Answer:
         fault = trouble(result) if isinstance(result, dict) else None
         if fault is not None:
-            return _refusal(fault)
+            refused = _refusal(fault)
+            return replace(refused, words=self._channel.discreet(refused.words))
         if not isinstance(result, dict) or pick(result, "Success") is not True:
             raise Unclear(Side.WORK, f"work {verb}: an element of the answer cannot be read")
         named = record_id(pick(result, self._profile.id))

@@ -188,3 +188,15 @@ def test_a_faulty_config_is_explained_without_its_secrets(
         done = guarded.run(*words, code=None)
         assert done.code != 1, done.text
     assert leaks(guarded) == []
+
+
+def test_what_people_typed_is_carried_as_typed_even_where_it_holds_the_words_of_a_secret(tmp_path: Path) -> None:
+    with Product(tmp_path, crm_secret="an-phat-2026", work_key="binh-minh-2026") as product:
+        task, item = product.pair(task_name="Kế hoạch an-phat-2026")
+        right = product.work.get(item)
+        assert right is not None and right["TaskName"] == "Kế hoạch an-phat-2026"
+        product.work.edit(item, Description="Xem binh-minh-2026")
+        product.once()
+        left = product.crm.get(task)
+        assert left is not None
+        assert (left["task_name"], left["description"]) == ("Kế hoạch an-phat-2026", "Xem binh-minh-2026")
