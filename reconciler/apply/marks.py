@@ -25,6 +25,10 @@ async def apply_marks(ledger: Ledger, side: Side, links: Sequence[Link]) -> None
         and row.presence is Presence.PRESENT
         and row.marker != link.half(side.other).id
     ]
+    marked = [link for link in links if link not in present and rows.get(link.half(side).id) is not None]
+    if marked:  # the listing did not show it, or somebody else wrote it: what the fresh read shows is kept
+        with ledger.store.transaction() as tx:
+            ledger.save(tx, [ledger.observe(link, side, rows[link.half(side).id]) for link in marked])
     if not present:
         return
     edits = [
