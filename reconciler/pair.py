@@ -193,7 +193,7 @@ class _Stage:
 
     async def lift_tombstones(self) -> None:
         """Attach again the two records of an automatic tombstone when both are present."""
-        graves = [grave for grave in self.news.buried.values() if not grave.manual and grave.link is not None]
+        graves = [grave for grave in self.news.buried.values() if not grave.manual]
         tasks = await self.fetch(Side.CRM, (grave.crm_id for grave in graves))
         items = await self.fetch(Side.WORK, (grave.work_id for grave in graves))
         if tasks is None or items is None:
@@ -202,17 +202,11 @@ class _Stage:
         taken_items = self.state.links_by(Side.WORK, [grave.work_id for grave in graves])
         for grave in graves:
             task, item = tasks.get(grave.crm_id), items.get(grave.work_id)
-            if (
-                task is None
-                or item is None
-                or grave.link is None
-                or grave.crm_id in taken
-                or grave.work_id in taken_items
-            ):
+            if task is None or item is None or grave.crm_id in taken or grave.work_id in taken_items:
                 continue
             if Presence.DELETED in (task.presence, item.presence):
                 continue
-            link = grave.link
+            link = grave.link or self._joined(task, item)
             for row in (task, item):
                 half = observe(link.half(row.side), row, self.connection.policy.lenses, authors(self.state)[row.side])
                 link = with_half(link, row.side, half)
@@ -269,9 +263,13 @@ class _Stage:
         if item is None or item.presence is Presence.DELETED:
             return
         self.news.tasks.pop(task.id, None)
+        self.adopt(self._joined(task, item), [claim], "marker")
+
+    def _joined(self, task: Record, item: Record) -> Link:
+        """Two records without a common past as a pair; where they differ, a person is told."""
         seeded = adopt_marker(task, item, self.connection.policy, authors(self.state), self.news.now)
-        self.adopt(seeded.link, [claim], "marker")
         self.news.raised += [no_base(seeded.link, name, self.news.now) for name in seeded.accepted]
+        return seeded.link
 
     async def adopt_requested(self, named: Collection[str]) -> None:
         """A living unlinked item that carries the task's marker is the one that the person means, even if reported."""

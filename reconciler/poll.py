@@ -248,7 +248,7 @@ def look(link: Link, row: Record, news: News, policy: Policy, ours: str | None) 
     _remember_rewound(link, half, row, news, ours)
     if newer == half:
         return link
-    link = with_half(link, row.side, newer)
+    link = replace(with_half(link, row.side, newer), generation=link.generation + 1)
     news.learn(link)
     _notice(link, half, newer, row, news)
     return link

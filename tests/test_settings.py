@@ -290,6 +290,7 @@ def test_an_unknown_variable_is_an_error_that_names_it(folder: Folder, name: str
         ("RECONCILER__SAFETY__MAX_UPDATES", "2.5"),
         ("RECONCILER__SAFETY__MAX_UPDATE_PERCENT", "NaN"),
         ("RECONCILER__ROUTES", "[{"),
+        ("RECONCILER__ROUTES", "[" * 100_000),
         ("RECONCILER__ROUTES", '[{"project": 12}]'),
         ("RECONCILER__PEOPLE", f'"{CANARY}"'),
         ("reconciler__crm__base_url", f"http://{CANARY}.vn"),
@@ -374,6 +375,9 @@ CHANGES = [
     ("https://crm.example.vn", "crm.example.vn", "base_url", "crm.base_url", "an address"),
     ("https://crm.example.vn", "https://crm.example.vn:x", "base_url", "crm.base_url", "an address"),
     ("https://crm.example.vn", "https://crm .vn", "base_url", "crm.base_url", "an address"),
+    ("https://crm.example.vn", "\\u0000https://crm.vn", "base_url", "crm.base_url", "an address"),
+    ("/api/v2", "/api/v2?", "base_url", "crm.base_url", "remove what follows"),
+    ("/api/v2", "/api/v2#", "base_url", "crm.base_url", "remove what follows"),
     ("/api/v2", "/api/v2?key=canary-7f3a", "base_url", "crm.base_url", "remove what follows"),
     ('client_id = "anphatapp"', "client_id = 5", "client_id", "crm.client_id", "must be text in quotes"),
     ('client_secret = "canary-7f3a"', 'client_secret = ""', "client_secret", "crm.client_secret", "must not be empty"),
@@ -428,6 +432,13 @@ def test_a_syntax_error_names_line_and_column(folder: Folder) -> None:
     assert problem.line == line_of(REQUIRED, "[state]") + 3
     assert "not valid TOML" in problem.message
     assert "column 6" in problem.message
+
+
+@pytest.mark.parametrize("value", ["9" * 5000, "[" * 5000 + "]" * 5000], ids=["digits", "brackets"])
+def test_what_overwhelms_the_parser_is_a_fault_of_the_file(folder: Folder, value: str) -> None:
+    problem = folder.problem(f"{REQUIRED}[wire.crm]\nx = {value}\n")
+    assert (problem.where, problem.key) == (str(folder.path), "")
+    assert "too long" in problem.message
 
 
 def test_a_missing_file_is_named(folder: Folder) -> None:
@@ -550,12 +561,14 @@ def test_a_canary_in_every_place_shows_in_no_message(folder: Folder) -> None:
 # Fingerprint
 
 
-def test_the_fingerprint_follows_every_setting_but_not_the_secrets(folder: Folder) -> None:
+def test_the_fingerprint_follows_what_is_done_not_secrets_and_what_only_shows(folder: Folder) -> None:
     plain = folder.load().fingerprint()
     assert re.fullmatch(r"sha256:[0-9a-f]{64}", plain)
     assert folder.load(REQUIRED + DEFAULTS).fingerprint() == plain
     assert folder.load(REQUIRED.replace(CANARY, "another")).fingerprint() == plain
     assert folder.load(RECONCILER__STATE__URL="sqlite:///elsewhere.db").fingerprint() == plain
+    assert folder.load(RECONCILER__CONNECTION__LANGUAGE="en").fingerprint() == plain
+    assert folder.load(RECONCILER__WEB__LISTEN="127.0.0.1:9").fingerprint() == plain
     others = {
         folder.load(RECONCILER__TIMES__DUE="18:00").fingerprint(),
         folder.load(RECONCILER__PEOPLE='{"An": "NV001"}').fingerprint(),

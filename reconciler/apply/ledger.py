@@ -79,7 +79,7 @@ class Ledger:
         newer = (
             absent(half, self.now, confirm=False) if row is None else observe(half, row, policy.lenses, self.ours(side))
         )
-        return with_half(link, side, newer)
+        return link if newer == half else replace(with_half(link, side, newer), generation=link.generation + 1)
 
     def learn(self, tx: Transaction, side: Side, author: str | None) -> None:
         """Count a clean read-back in favour of the author it names."""

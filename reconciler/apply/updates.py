@@ -9,6 +9,7 @@ from typing import Final
 
 from reconciler.apply.ledger import Ledger
 from reconciler.core.attention import aside_entry
+from reconciler.core.lenses import Lens
 from reconciler.core.model import (
     Accepted,
     Answer,
@@ -259,16 +260,24 @@ def _landed(
     clean = True
     for change in part.changes:
         lens, read = policy.lenses[change.field], row.values.get(change.field)
+        if not lens.same(side, read, change.after) and _shows_earlier_write(link, side, change.field, read, lens):
+            clean = False  # an earlier write of ours arrived after this one; the diff against it sends this one again
+            continue
         landed = judge(lens, change.field, side, sent=change.after, before=change.before, read=read, by_us=mine)
         clean = clean and landed is Landed.CONFIRMED
         link = _settle(ledger, link, side, change, read, landed, outcome)
     for name in (Field.START, Field.DUE):
         if name not in part.edit.values and mine and name in row.values:
             link = _answered(ledger, link, side, name, before.values.get(name), row.values[name], outcome)
+    link = absorb_late(link, policy.lenses)
     if clean:
         ledger.learn(tx, side, row.author)
         ledger.counts[f"updated_{side}"] += 1
     return replace(link, drops=0) if clean else link
+
+
+def _shows_earlier_write(link: Link, side: Side, name: Field, read: Value, lens: Lens) -> bool:
+    return any(want.side is side and want.field is name and lens.same(side, read, want.value) for want in link.wanted)
 
 
 def _settle(

@@ -211,6 +211,7 @@ class Difference:
 class Link:
     """The lasting pair. `key` is 0 until the store gives one. `dirty_since` is set while work on the pair is due.
 
+    `generation` counts the observations that told something; an older form is never stored over a newer one.
     `completed`: done on both sides; `frozen`: one of them, or its project, is in an archive.
     """
 

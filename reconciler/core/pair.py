@@ -67,7 +67,11 @@ def newborn(
             back = put(lens, Side.CRM, read, None)
             crm_base[name] = None if isinstance(back, Unmapped) else back
         elif not lens.agree(source[name], read):
-            differences[name] = Difference(reason="server_answer", since=now)
+            # What we did not send and the server fills in by itself is its answer; anything else is a person's edit.
+            if name is Field.STATUS or (name in (Field.START, Field.DUE) and by_us(name) is not False):
+                differences[name] = Difference(reason="server_answer", since=now)
+            else:
+                work_base[name] = () if isinstance(read, tuple) else None
     crm, work = observe.first_sight(task), observe.first_sight(item)
     return Link(
         crm=replace(crm, base=crm_base),

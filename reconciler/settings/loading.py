@@ -54,6 +54,9 @@ def load(path: Path, env: Mapping[str, str]) -> Settings:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(_syntax_problem(path, str(error))) from None
+    except (ValueError, RecursionError):  # what the parser lets through: thousands of digits, or of brackets
+        message = "holds a number too long or a list too deep to be read; shorten it"
+        raise ConfigError(Problem(where=str(path), message=message)) from None
     origin = _Origin(str(path), lines_of(text))
     required: dict[str, Any] = {name: {} for name, info in Settings.model_fields.items() if info.is_required()}
     given: dict[str, Any] = {
@@ -153,7 +156,7 @@ class _Environment(_Source):
                 continue
             try:
                 value = _decoded(info, text)
-            except ValueError:
+            except (ValueError, RecursionError):
                 self._refuse(name, "must be a number, or a list or table in JSON")
                 continue
             self.origin.variables[place] = name

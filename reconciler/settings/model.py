@@ -322,9 +322,10 @@ class Settings(BaseSettings):
         return tuple(given["sources"]) if "sources" in given else (init_settings,)
 
     def fingerprint(self) -> str:
-        """A digest of all settings that decide what is done: without secrets and the address of the state."""
+        """A digest of what decides what is done: no secrets, no address of the state, nothing that only shows."""
         hidden: dict[str, Any] = {section: {key} for section, key in SECRETS}
-        public = self.model_dump(mode="json", exclude={**hidden, "state": True, "http": {"proxy"}})
+        shows: dict[str, Any] = {"connection": {"language"}, "web": True}
+        public = self.model_dump(mode="json", exclude={**hidden, **shows, "state": True, "http": {"proxy"}})
         text = json.dumps(public, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 

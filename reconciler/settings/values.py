@@ -107,7 +107,7 @@ def _split(url: str) -> SplitResult:
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         usable = False
-    if not usable or re.search(r"\s", url):
+    if not usable or re.search(r"[\s\x00-\x1f\x7f]", url):
         raise ValueError("must be an address such as https://host/path")
     return parts
 
@@ -116,7 +116,7 @@ def _base_url(url: str) -> str:
     parts = _split(url)
     if parts.username is not None or parts.password is not None:
         raise ValueError("must not hold a user name or password; credentials have their own keys")
-    if parts.query or parts.fragment:
+    if "?" in url or "#" in url:  # also with nothing behind it: paths are appended to the address
         raise ValueError("must end with the path; remove what follows ? or #")
     if parts.scheme != "https" and not _is_loopback(parts.hostname or ""):
         raise ValueError("must begin with https://; plain http is allowed to a loopback address only")

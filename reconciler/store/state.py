@@ -77,12 +77,18 @@ class SqlTransaction(SqlReader):
     def save_links(self, links: Iterable[Link]) -> list[Link]:
         self._alive()
         wanted = list(links)
-        known = [codec.link_row(link) | {"the_key": link.key} for link in wanted if link.key]
+        known = [
+            codec.link_row(link) | {"the_key": link.key, "the_generation": link.generation}
+            for link in wanted
+            if link.key
+        ]
         if known:
-            statement = update(LINK).where(LINK.c.key == bindparam("the_key"))
+            # A form of a link that was made from older observations never replaces a newer one.
+            newest = LINK.c.generation <= bindparam("the_generation")
+            statement = update(LINK).where(LINK.c.key == bindparam("the_key"), newest)
             done = self._connection.execute(statement, known)
             if done.rowcount != len(known):
-                raise LookupError("a link that is no longer there cannot be saved")
+                raise LookupError("a link that is no longer there, or was saved in a newer form, cannot be saved")
         fresh = [codec.link_row(link) for link in wanted if not link.key]
         if not fresh:
             return wanted
