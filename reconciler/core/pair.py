@@ -68,7 +68,8 @@ def newborn(
             crm_base[name] = None if isinstance(back, Unmapped) else back
         elif not lens.agree(source[name], read):
             # What we did not send and the server fills in by itself is its answer; anything else is a person's edit.
-            if name is Field.STATUS or (name in (Field.START, Field.DUE) and by_us(name) is not False):
+            ours = by_us(name)
+            if ours or name is Field.STATUS or (ours is None and name in (Field.START, Field.DUE)):
                 differences[name] = Difference(reason="server_answer", since=now)
             else:
                 work_base[name] = () if isinstance(read, tuple) else None

@@ -328,7 +328,7 @@ async def test_rule_5_a_field_filled_between_a_create_and_its_read_back_flows(wo
 
 @pytest.mark.parametrize("how", ["clear", "crash", "unclear"])
 async def test_rule_9_what_the_server_fills_in_by_itself_is_no_edit(stored: World, how: str) -> None:
-    # broken by: taking every field that was not sent for a person's edit (modified = created, and the author is ours)
+    # broken by: taking every field that was not sent for a person's edit (untouched since, by our own author)
     world = stored
     await world.pair()
 
@@ -599,6 +599,27 @@ async def test_rule_34_an_unclear_marker_is_written_once_and_is_no_edit(world: W
     world.work.delete(item)
     assert (await world.once()).exit_code == 0
     assert world.attention() == []
+
+
+async def test_rule_34_the_marker_stamp_is_no_evidence_in_a_conflict(world: World) -> None:
+    # broken by: not remembering the stamp of the marker as our own (the CRM would seem to be edited last)
+    world.sections["conflict"] = {"tie": "work"}
+    await world.pair()
+    task = world.crm.add(task_name="Gốc", **TARGET)
+
+    def both() -> None:
+        [item] = world.work.by_marker(task)
+        world.crm.edit(task, task_name="CRM trước")
+        world.clock.tick(4)
+        world.work.edit(item, TaskName="Work sau")
+        world.clock.tick(4)
+
+    world.crm.faults.order("update", "hook_before", hook=both)
+    await settle(world)
+    await settle(world)
+    [item] = world.work.by_marker(task)
+    assert world.item(item)["TaskName"] == "Work sau"
+    assert world.task(task)["task_name"] == "Work sau"
 
 
 async def test_rule_34_the_marker_stamp_beats_no_deletion(world: World) -> None:

@@ -212,6 +212,29 @@ async def test_rule_5d_a_text_that_the_server_cuts_is_accepted_and_never_flows_b
     await world.quiet()
 
 
+async def test_rule_5d_any_other_value_by_our_own_author_is_the_servers_answer_too(world: World) -> None:
+    # broken by: accepting known rewrites only although the author is known to be ours
+    task, item = await world.pair(description="cũ")
+    world.crm.edit(task, description="số thẻ 4111 1111")
+    world.work.faults.order(
+        "update-tasks", "hook_after", hook=lambda: world.work.rows[item].update(Description="*** đã che ***")
+    )
+    await settle(world)
+    assert world.task(task)["description"] == "số thẻ 4111 1111"
+    assert world.item(item)["Description"] == "*** đã che ***"
+    await world.quiet()
+
+
+async def test_rule_5c_a_person_who_shortens_our_text_at_once_is_a_person(world: World) -> None:
+    # broken by: taking a cut text for the server's although somebody else was the last editor
+    task, item = await world.pair(description="cũ")
+    world.crm.edit(task, description="rất dài và đầy đủ")
+    world.work.faults.order("update-tasks", "hook_after", hook=lambda: world.work.edit(item, Description="rất dài"))
+    await settle(world)
+    assert world.task(task)["description"] == "rất dài"
+    assert world.item(item)["Description"] == "rất dài"
+
+
 async def test_rule_5_a_deadline_that_moves_with_our_write_of_another_field_is_the_servers(world: World) -> None:
     # broken by: keeping the base of an unsent deadline that moved with our own stamp
     task, item = await world.pair(task_name="Cũ", due_date="2026-03-09")
