@@ -168,7 +168,11 @@ class _Stage:
                 )
                 self.adopt(link, [first], "marker_of_intent")
             elif first is None and found:
-                self._bury(intent, found[0])
+                task, item = tasks.get(crm_id), items.get(found[0].work_id)
+                link = None
+                if task is not None and item is not None:
+                    link = adopt_intent(intent, task, item, self.connection.policy, ours, self.news.now)
+                self._bury(intent, found[0], link)
             elif not found and self.searched and self._waited(intent):
                 self.result.settled_intents.add(crm_id)
                 self.result.candidates[crm_id] = _again(intent)
@@ -176,7 +180,7 @@ class _Stage:
     def _waited(self, intent: Intent) -> bool:
         return self.news.now >= intent.sent + self.connection.policy.resolve_after
 
-    def _bury(self, intent: Intent, claim: Claim) -> None:
+    def _bury(self, intent: Intent, claim: Claim, link: Link | None) -> None:
         """The record of an unclear create was found deleted: it was created, then deleted; no second one is sent."""
         self.result.settled_intents.add(intent.crm_id)
         self.result.settled_candidates.add(intent.crm_id)
@@ -188,6 +192,7 @@ class _Stage:
                 reason="created_then_deleted",
                 manual=False,
                 at=self.news.now,
+                link=link,
             )
         )
 

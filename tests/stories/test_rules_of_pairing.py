@@ -166,6 +166,26 @@ async def test_rule_3_an_item_created_then_deleted_is_attached_when_it_is_restor
     assert world.linked(task) is not None
 
 
+async def test_rule_3_an_edit_made_while_an_unclear_item_was_in_the_bin_flows_after_its_return(world: World) -> None:
+    # broken by: a tombstone of an unclear create without the bases that its payload gives
+    await world.pair()
+    task = world.crm.add(task_name="Như đã gửi", **TARGET)
+    world.work.faults.order("insert-tasks", "late")
+    await world.once()
+    world.work.run_late()
+    [item] = world.work.by_marker(task)
+    world.work.delete(item)
+    await world.once(tick=400)
+    world.crm.edit(task, task_name="Sửa sau khi gửi")
+    await world.once()
+    world.clock.tick(60)
+    world.work.restore(item)
+    await settle(world)
+    assert world.linked(task) is not None
+    assert world.task(task)["task_name"] == "Sửa sau khi gửi"
+    assert world.item(item)["TaskName"] == "Sửa sau khi gửi"
+
+
 # --- rule 4: no create before a complete search -------------------------------------------------------------------
 
 
