@@ -1,16 +1,24 @@
 """What arrives at a sandbox system, what it answers, and what it remembers of it."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal
 
 Kind = Literal["read", "write", "token"]
+Headers = Mapping[str, str | tuple[str, ...]]
+
+_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 class Dropped(Exception):
     """The connection ends without an answer."""
+
+
+class TimedOut(Dropped):
+    """No answer comes, and the connection stays open until the client gives up."""
 
 
 class _NotJson:
@@ -34,13 +42,19 @@ class Arrival:
     content: bytes
 
     def body(self) -> Any:
-        """The parsed JSON, None if there is no body, NOT_JSON if it cannot be read."""
+        """The parsed JSON, None if there is no body, NOT_JSON if it is not JSON in UTF-8 by the letter of RFC 8259.
+
+        So NaN, a byte order mark, a key given twice and half a surrogate pair are refused too.
+        """
         if not self.content:
             return None
         try:
-            return json.loads(self.content)
-        except ValueError:
+            parsed = json.loads(self.content.decode(), parse_constant=_refuse, object_pairs_hook=_unique)
+            if _SURROGATE.search(self.content):
+                json.dumps(parsed, ensure_ascii=False).encode()
+        except (ValueError, RecursionError):
             return NOT_JSON
+        return parsed
 
 
 @dataclass(frozen=True)
@@ -66,11 +80,18 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """An HTTP answer: status, finished bytes, headers."""
+    """An HTTP answer: status, finished bytes, headers (a tuple sends a header several times).
+
+    It is sent `delay` seconds late. `missing` bytes are announced but never sent: the connection ends before them, in
+    the middle of a chunked body if `chunked`.
+    """
 
     status: int
     content: bytes
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Headers = field(default_factory=dict)
+    delay: float = 0
+    missing: int = 0
+    chunked: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,7 +129,18 @@ class Call:
     late: bool = False
 
 
-def json_answer(status: int, body: object, headers: Mapping[str, str] | None = None) -> Answer:
+def json_answer(status: int, body: object, headers: Headers | None = None) -> Answer:
     """An answer whose body is JSON."""
     content = json.dumps(body, ensure_ascii=False).encode(errors="replace")
     return Answer(status, content, {"content-type": "application/json; charset=utf-8", **(headers or {})})
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key is given twice")
+    return found

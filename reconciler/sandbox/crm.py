@@ -76,7 +76,8 @@ class CrmSystem(CrmRecords):
             return self._refuse(400, "InvalidBody", "token: client_id and client_secret are wanted")
         if (body["client_id"], body["client_secret"]) != (self.client_id, self.client_secret):
             return self._error(401, "InvalidClient", "AppID hoặc mã bảo mật không đúng")
-        return json_answer(200, {"success": True, "code": 200, "data": self._tokens.issue(self.client_id, self.time())})
+        token = self._tokens.issue(self.client_id, self.time(), self.token_lifetime)
+        return json_answer(200, {"success": True, "code": 200, "data": token})
 
     def _list(self, request: Request) -> Answer:
         """Page from 0; size 10 unless asked, silently at most 100; no filter; ties in any order."""
@@ -93,7 +94,7 @@ class CrmSystem(CrmRecords):
             return self._refuse(400, "InvalidParameter", f"list: page {page}, pageSize {size}")
         if descending not in ("true", "false") or order not in (WRITABLE | {"id", "created_date", "modified_date"}):
             return self._refuse(400, "InvalidParameter", f"list: orderBy {order}, isDescending {descending}")
-        rows = [row for id_, row in self.rows.items() if id_ not in self.hidden]
+        rows = self.listed()
         self.rng.shuffle(rows)
         rows.sort(key=lambda row: (row[order] is not None, row[order]), reverse=descending == "true")
         first, count = int(page) * min(int(size), PAGE_CAP), min(int(size), PAGE_CAP)
@@ -164,7 +165,9 @@ class CrmSystem(CrmRecords):
         if wrong:
             return wrong, _refused(sent, wrong)
         id_ = self.add(**_stored(sent))
-        self.rows[id_].update(created_by=API_USER, modified_by=API_USER)
+        row = self.rows[id_]
+        row.update(created_by=API_USER, modified_by=API_USER)
+        self._follow_up(row, frozenset(sent))
         return id_, Element(id_, dict(sent), frozenset(sent), ok=True)
 
     def _update_one(self, sent: Any) -> tuple[int | list[Complaint], Element]:
@@ -182,15 +185,22 @@ class CrmSystem(CrmRecords):
             self.breach(f"update of {row['id']}: {name} is sent unchanged")
         if not new:
             self.breach(f"update of {row['id']}: nothing is sent")
+        self._remember(row["id"])
         row.update(new, modified_date=self.stamp(), modified_by=API_USER)
+        self._follow_up(row, changed)
         return row["id"], Element(row["id"], new, changed, ok=True, before=before)
 
     def _delete_one(self, sent: Any) -> tuple[int | list[Complaint], Element]:
         row, missing = self._target(sent)
         if row is None:
             return missing, _refused(sent, missing)
+        self._remember(row["id"])
         row.update(is_deleted=True, modified_date=self.stamp(), modified_by=API_USER)
         return row["id"], Element(row["id"], {}, frozenset({"is_deleted"}), ok=True, before={"is_deleted": False})
+
+    def _follow_up(self, row: Row, changed: frozenset[str]) -> None:
+        for rule in self.rules:
+            rule(row, changed)
 
     def _target(self, id_: Any) -> tuple[Row | None, list[Complaint]]:
         if type(id_) is not int:

@@ -3,26 +3,33 @@
 import copy
 import random
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
+from reconciler.sandbox.clock import SandboxClock, second
 from reconciler.sandbox.company import CRM_STATUSES, NOT_STARTED, Row, label
 from reconciler.sandbox.crm_rules import CUSTOM, DATES, LAYOUT, WRITABLE, stored_day
-from reconciler.sandbox.crm_tokens import Tokens
+from reconciler.sandbox.crm_tokens import LIFETIME, Tokens
 from reconciler.sandbox.system import System
+
+ServerRule = Callable[[Row, frozenset[str]], None]
 
 _SETTABLE: Final = WRITABLE | {"is_deleted", "created_by", "modified_by"}
 
 
 class CrmRecords(System):
-    """What is stored, and the control methods: `add`, `edit`, `delete`... are the people."""
+    """What is stored, and the control methods: `add`, `edit`, `delete`... are the people.
+
+    `statuses` is the tenant's pick list. Each of `rules` is called with the stored row and the names that changed after
+    every create and update of the API, and may change the row: the server's own answer to a write.
+    """
 
     side = "crm"
 
     def __init__(
         self,
         *,
-        now: Callable[[], datetime],
+        now: SandboxClock,
         rng: random.Random,
         client_id: str = "sandbox-app",
         client_secret: str = "sandbox-secret",
@@ -31,6 +38,8 @@ class CrmRecords(System):
         self.client_id = client_id
         self.client_secret = client_secret
         self.statuses: list[str] = list(CRM_STATUSES)
+        self.rules: list[ServerRule] = []
+        self.token_lifetime = LIFETIME
         self.disconnected = False
         self._tokens = Tokens()
         self._next_id = 1001
@@ -39,16 +48,20 @@ class CrmRecords(System):
     def add(
         self, *, id: int | None = None, modified: datetime | None = None, created: datetime | None = None, **fields: Any
     ) -> int:
-        """A person adds a task; dates are `YYYY-MM-DD`, the owner an employee code."""
-        with self.lock:
-            self._check_control(fields)
+        """A person adds a task; dates are `YYYY-MM-DD` or `date`, the owner an employee code. Returns the id.
+
+        A field that the CRM has not is a TypeError; a wrong date, a naive stamp and an id in use are ValueErrors.
+        """
+        with self.entered():
+            fields = _checked(fields)
             new_id = self._next_id if id is None else id
             if new_id in self.rows:
                 raise ValueError(f"task {new_id} exists")
             self._next_id = max(self._next_id, new_id + 1) if id is None else self._next_id
             while self._next_id in self.rows or self._next_id == new_id:
                 self._next_id += 1
-            changed = _second(modified) if modified else self.stamp()
+            changed = second(modified) if modified else self.stamp()
+            self._remember(new_id)
             author = f"{label('NV001', self.employees)} - CRM"
             self.rows[new_id] = {
                 "id": new_id,
@@ -62,7 +75,7 @@ class CrmRecords(System):
                 "related_users": None,
                 "form_layout": LAYOUT,
                 "is_deleted": False,
-                "created_date": _second(created) if created else changed,
+                "created_date": second(created) if created else changed,
                 "created_by": author,
                 "modified_date": changed,
                 "modified_by": author,
@@ -75,12 +88,13 @@ class CrmRecords(System):
         self, id: int, *, by: str = "NV002", stamp: datetime | None = None, keep_stamp: bool = False, **fields: Any
     ) -> None:
         """A person edits a task; `keep_stamp` imitates an import that does not move `modified_date`."""
-        with self.lock:
-            self._check_control(fields)
+        with self.entered():
+            fields = _checked(fields)
             row = self.rows[id]
+            self._remember(id)
             row.update(copy.deepcopy(fields))
             if not keep_stamp:
-                row["modified_date"] = _second(stamp) if stamp else self.stamp()
+                row["modified_date"] = second(stamp) if stamp else self.stamp()
                 row["modified_by"] = f"{label(by, self.employees)} - CRM"
 
     def delete(self, id: int, *, by: str = "NV002", stamp: datetime | None = None) -> None:
@@ -93,7 +107,7 @@ class CrmRecords(System):
 
     def get(self, id: int) -> Row | None:
         """A copy of the stored row (hidden or not): dates `YYYY-MM-DD`, owner code, stamps as aware datetimes."""
-        with self.lock:
+        with self.entered():
             return copy.deepcopy(self.rows.get(id))
 
     def expire_tokens(self) -> None:
@@ -109,15 +123,9 @@ class CrmRecords(System):
         """The administrator sets the connection up again."""
         self.disconnected = False
 
-    def _check_control(self, fields: Row) -> None:
-        unknown = set(fields) - _SETTABLE
-        if unknown:
-            raise TypeError(f"the CRM has no field {sorted(unknown)}")
-        for name in DATES:
-            stored_day(fields.get(name))
 
-
-def _second(moment: datetime) -> datetime:
-    if moment.tzinfo is None:
-        raise ValueError("a stamp needs a time zone")
-    return moment.astimezone(UTC).replace(microsecond=0)
+def _checked(fields: Row) -> Row:
+    unknown = set(fields) - _SETTABLE
+    if unknown:
+        raise TypeError(f"the CRM has no field {sorted(unknown)}")
+    return fields | {name: stored_day(fields[name]) for name in DATES if name in fields}

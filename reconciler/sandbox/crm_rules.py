@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 
 from reconciler.sandbox.company import PRIORITIES
@@ -40,10 +40,13 @@ def day(value: object) -> str | None:
         return None
 
 
-def stored_day(value: object) -> None:
-    """Refuse a control value that is not None or `YYYY-MM-DD`."""
+def stored_day(value: object) -> str | None:
+    """A day as it is stored, from None, a `date` or `YYYY-MM-DD`; anything else is a ValueError."""
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value.isoformat()
     if value is not None and (not isinstance(value, str) or day(f"{value}T00:00:00+07:00") != value):
         raise ValueError(f"a date is YYYY-MM-DD, not {value!r}")
+    return value
 
 
 def complaints(

@@ -18,10 +18,10 @@ class Tokens:
         self._expiry: dict[str, datetime] = {}
         self._count = 0
 
-    def issue(self, client_id: str, now: datetime) -> str:
+    def issue(self, client_id: str, now: datetime, lifetime: timedelta = LIFETIME) -> str:
         """A new token, different from every earlier one."""
         self._count += 1
-        expiry = (now + LIFETIME).replace(microsecond=0)
+        expiry = (now + lifetime).replace(microsecond=0)
         head = _part(json.dumps({"alg": "HS256", "typ": "JWT"}).encode())
         claims = {"client_id": client_id, "jti": self._count, "exp": int(expiry.timestamp())}
         body = _part(json.dumps(claims).encode())

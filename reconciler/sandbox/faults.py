@@ -3,39 +3,63 @@
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final, Literal
 
-from reconciler.sandbox.calls import Answer, Request, json_answer
+from reconciler.sandbox import fault_answers
+from reconciler.sandbox.calls import Answer, Request
 
 FaultKind = Literal[
     "status",
-    "drop_before",
-    "drop_after",
+    "retry_after",
     "html",
-    "truncate",
-    "element",
     "success_false",
     "empty401",
+    "truncate",
+    "rewrite",
+    "drop_before",
+    "drop_after",
+    "timeout",
+    "delay",
+    "late",
+    "element",
+    "lag",
+    "stale",
     "hook_before",
     "hook_after",
-    "late",
 ]
 Match = str | Callable[[Request], bool]
 
+_REPLACING: Final = frozenset({"status", "retry_after", "html", "success_false", "empty401"})
+_TWO_SIDED: Final = _REPLACING | {"timeout", "delay"}
 _ARGUMENTS: Final[dict[str, frozenset[str]]] = {
-    "status": frozenset({"status", "body", "headers", "after"}),
+    "status": frozenset({"status", "body", "headers", "error_code", "message", "shape"}),
+    "retry_after": frozenset({"seconds", "form", "raw", "status"}),
+    "html": frozenset({"status"}),
+    "success_false": frozenset({"code", "message"}),
+    "empty401": frozenset(),
+    "truncate": frozenset({"framing"}),
+    "rewrite": frozenset({"hook", "headers"}),
     "drop_before": frozenset(),
     "drop_after": frozenset(),
-    "html": frozenset({"after"}),
-    "truncate": frozenset(),
+    "timeout": frozenset(),
+    "delay": frozenset({"seconds"}),
+    "late": frozenset({"seconds", "status"}),
     "element": frozenset({"predicate", "code", "message", "field_name"}),
-    "success_false": frozenset({"code", "message", "after"}),
-    "empty401": frozenset({"after"}),
+    "lag": frozenset({"seconds"}),
+    "stale": frozenset({"seconds"}),
     "hook_before": frozenset({"hook"}),
     "hook_after": frozenset({"hook"}),
-    "late": frozenset(),
 }
-_LOGIN_PAGE: Final = "<!doctype html><html><body>Đăng nhập</body></html>".encode()
+_NEEDED: Final[dict[str, str]] = {"delay": "seconds", "lag": "seconds", "stale": "seconds", "rewrite": "hook"} | {
+    "hook_before": "hook",
+    "hook_after": "hook",
+}
+_CHOICES: Final[dict[str, frozenset[str]]] = {
+    "shape": frozenset({"a", "b", "empty"}),
+    "framing": frozenset({"json", "content-length", "chunked"}),
+    "form": frozenset({"seconds", "imf", "rfc850", "asctime"}),
+}
 
 
 @dataclass
@@ -48,11 +72,13 @@ class Fault:
     skip: int
     every: int | None
     probability: float | None
+    after_effect: bool
+    rng: random.Random
     args: Mapping[str, Any]
     seen: int = field(default=0)
     fired: int = field(default=0)
 
-    def fires(self, request: Request, rng: random.Random) -> bool:
+    def fires(self, request: Request) -> bool:
         """Whether this order hits the request; counts it."""
         if self.times is not None and self.fired >= self.times:
             return False
@@ -61,7 +87,7 @@ class Fault:
         self.seen += 1
         if self.seen <= self.skip or (self.every and (self.seen - self.skip) % self.every):
             return False
-        if self.probability is not None and rng.random() >= self.probability:
+        if self.probability is not None and self.rng.random() >= self.probability:
             return False
         self.fired += 1
         return True
@@ -82,31 +108,21 @@ class Fault:
         predicate = self.args.get("predicate")
         return predicate is None or bool(predicate(element))
 
-    def answer(self, request: Request) -> Answer | None:
-        """The answer this order puts in place of the system's own, if it is of that sort."""
-        if self.kind == "html":
-            return Answer(200, _LOGIN_PAGE, {"content-type": "text/html; charset=utf-8"})
-        if self.kind == "empty401":
-            return Answer(401, b"")
-        if self.kind == "success_false":
-            code, message = self.args.get("code", "Error"), self.args.get("message", "Có lỗi xảy ra")
-            if request.side == "crm":
-                return json_answer(200, {"success": False, "code": code, "error_message": message, "user_msg": message})
-            return json_answer(200, _work_error(500, code, message))
-        if self.kind != "status":
-            return None
-        status, body, headers = self.args.get("status", 503), self.args.get("body"), self.args.get("headers") or {}
-        if isinstance(body, bytes):
-            return Answer(status, body, headers)
-        if isinstance(body, str):
-            return Answer(status, body.encode(), {"content-type": "text/plain; charset=utf-8", **headers})
-        if body is None:
-            message = "Hệ thống đang bận"
-            if request.side == "crm":
-                body = {"ErrorCode": "Exception", "DevMsg": "ordered", "UserMsg": message, "TraceId": "ordered"}
-            else:
-                body = _work_error(status, "RateLimited" if status == 429 else "Exception", message)
-        return json_answer(status, body, headers)
+    def answer(self, request: Request, now: datetime) -> Answer | None:
+        """The answer this order puts in place of the system's own, if it is of that sort; `now` is the server's."""
+        match self.kind:
+            case "html":
+                return fault_answers.login_page(self.args)
+            case "empty401":
+                return Answer(401, b"")
+            case "success_false":
+                return fault_answers.failure_under_200(request.side, self.args)
+            case "retry_after":
+                return fault_answers.retry_after(request.side, self.args, now)
+            case "status":
+                return fault_answers.status(request.side, self.args)
+            case _:
+                return None
 
 
 class Faults:
@@ -125,15 +141,40 @@ class Faults:
         skip: int = 0,
         every: int | None = None,
         probability: float | None = None,
+        seed: int | None = None,
+        after_effect: bool = False,
+        after: bool = False,
         **args: Any,
     ) -> Fault:
-        """Order a fault; `times=None` keeps it until `clear()`. A misspelt argument is refused."""
+        """Order a fault on a verb, "read", "write", "token", "any" or a predicate; a misspelt order is a ValueError.
+
+        `times=None` keeps it until `clear()`. `probability` draws from the system's random, with `seed` from its own.
+        `after_effect` (in short `after`) lets the call do its work before the fault; without it the call does nothing.
+
+        - Another answer: "status" (`status`, `body`, `headers`, `error_code`, `message`, `shape`), "retry_after"
+          (`seconds`, `form`, `raw`, `status`), "html" (`status`), "success_false" (`code`, `message`), "empty401".
+        - The system's own answer, spoilt: "truncate" (`framing`), "rewrite" (`hook`, `headers`).
+        - No answer: "drop_before", "drop_after", "timeout", and "late": the work is done `seconds` of model time
+          later, or by `run_late()`; with `status` that is answered at once.
+        - Slow: "delay" (`seconds`, slept by the HTTP layer).
+        - Refused elements: "element" (`predicate`, `code`, `message`, `field_name`).
+        - Old news: "lag", a read shows the rows as they were `seconds` ago; "stale", so does a cache, with the `Date`
+          and the `Age` that belong to it. Both look back an hour at most.
+        - Something else happens meanwhile: "hook_before", "hook_after" (`hook`).
+        """
+        after = after or after_effect
         if kind not in _ARGUMENTS:
             raise ValueError(f"no such fault: {kind}")
-        unknown = set(args) - _ARGUMENTS[kind]
+        unknown = set(args) - _ARGUMENTS[kind] | ({"after_effect"} if after and kind not in _TWO_SIDED else set())
         if unknown:
             raise ValueError(f"fault {kind} takes no {sorted(unknown)}")
-        fault = Fault(match, kind, times, skip, every, probability, args)
+        if kind in _NEEDED and _NEEDED[kind] not in args:
+            raise ValueError(f"fault {kind} needs {_NEEDED[kind]}")
+        for name, choices in _CHOICES.items():
+            if name in args and args[name] not in choices:
+                raise ValueError(f"{name} is one of {sorted(choices)}")
+        rng = self._rng if seed is None else random.Random(seed)
+        fault = Fault(match, kind, times, skip, every, probability, after, rng, args)
         self._orders.append(fault)
         return fault
 
@@ -143,16 +184,4 @@ class Faults:
 
     def firing(self, request: Request) -> list[Fault]:
         """The orders that hit this request."""
-        return [fault for fault in list(self._orders) if fault.fires(request, self._rng)]
-
-
-def _work_error(status: int, code: Any, message: str) -> dict[str, Any]:
-    return {
-        "Success": False,
-        "Code": status,
-        "SubCode": 1,
-        "ErrorCode": code,
-        "UserMessage": message,
-        "SystemMessage": message,
-        "Data": None,
-    }
+        return [fault for fault in list(self._orders) if fault.fires(request)]

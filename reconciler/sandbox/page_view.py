@@ -3,11 +3,17 @@
 from collections.abc import Iterable
 from datetime import datetime
 from html import escape
+from typing import Final
 
-from reconciler.sandbox.company import DONE, HANOI, MARKER, NOT_DONE, Row, label
+from reconciler.sandbox.company import COMPLETED, DONE, HANOI, MARKER, NOT_DONE, Row, label
 from reconciler.sandbox.crm import CrmSystem
+from reconciler.sandbox.page_form import area, buttons, choice, entry, text_of
 from reconciler.sandbox.page_style import STYLE
 from reconciler.sandbox.work import WorkSystem
+
+CRM_OWNER: Final = "Chủ sở hữu (owner)"
+WORK_OWNER: Final = "Người thực hiện (doer)"
+DESCRIPTION: Final = "Mô tả (description)"
 
 
 def whole_page(crm: CrmSystem, work: WorkSystem) -> str:
@@ -18,7 +24,7 @@ def whole_page(crm: CrmSystem, work: WorkSystem) -> str:
         for left, right in _joined(crm_cards, work_cards)
     )
     return document(
-        f"""<h1>Hộp cát AMIS <small>sandbox</small></h1>
+        f"""<h1>Môi trường dùng thử AMIS <small>sandbox</small></h1>
 <p class="hint">Sửa ở bên nào cũng được, như người dùng thật. (Edit either side, as a real user would.)</p>
 {_add_card(crm, work)}
 <div class="heads"><h2>AMIS Bán hàng <small>CRM, {len(crm_cards)} nhiệm vụ</small></h2>
@@ -32,7 +38,8 @@ def document(content: str) -> str:
     return (
         '<!doctype html><html lang="vi"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>Hộp cát AMIS</title><style>{STYLE}</style></head><body><main>{content}</main></body></html>"
+        f"<title>Môi trường dùng thử AMIS (sandbox)</title><style>{STYLE}</style></head>"
+        f"<body><main>{content}</main></body></html>"
     )
 
 
@@ -57,7 +64,7 @@ def _joined(crm_rows: Iterable[Row], work_rows: Iterable[Row]) -> list[tuple[Row
 
 def _crm_card(crm: CrmSystem, row: Row | None) -> str:
     if row is None:
-        return '<div class="card empty">Không có trong CRM <small>not in the CRM</small></div>'
+        return '<div class="card empty">Không có bên Bán hàng <small>not in the CRM</small></div>'
     statuses = [(status, status) for status in crm.statuses]
     owner = label(row["owner_name"], crm.employees) if row["owner_name"] else "chưa giao"
     target = "".join(
@@ -65,7 +72,7 @@ def _crm_card(crm: CrmSystem, row: Row | None) -> str:
         for name, text in (("custom_field1", "dự án"), ("custom_field2", "nhóm"))
         if row[name] is not None
     )
-    facts = f"{_text(row['status'])} · {escape(owner)} · {_text(row['due_date'] or 'không hạn')}{target}"
+    facts = f"{_status(row['status'], COMPLETED)} · {escape(owner)} · {_day(row['due_date'])}{target}"
     return _card(
         "crm",
         row["id"],
@@ -74,23 +81,23 @@ def _crm_card(crm: CrmSystem, row: Row | None) -> str:
         row["modified_date"],
         row["modified_by"],
         deleted=row["is_deleted"],
-        fields=_select("status", "Trạng thái (status)", statuses, row["status"])
-        + _input("due", "Ngày hết hạn (due)", row["due_date"] or "", "date")
-        + _owner(crm.employees, row["owner_name"])
-        + _area(row["description"]),
+        fields=choice("status", "Trạng thái (status)", statuses, row["status"])
+        + entry("due", "Ngày hết hạn (due)", row["due_date"] or "", "date")
+        + _owner(CRM_OWNER, crm.employees, row["owner_name"])
+        + area("description", DESCRIPTION, row["description"]),
     )
 
 
 def _work_card(work: WorkSystem, row: Row | None) -> str:
     if row is None:
-        return '<div class="card empty">Chưa có trong Công việc <small>not in Work</small></div>'
+        return '<div class="card empty">Chưa có bên Công việc <small>not in Work</small></div>'
     project = work.projects.get(row["ProjectID"], {}).get("ProjectName", row["ProjectID"])
     group = work.groups.get(row["TaskGroupID"], {}).get("TaskGroupName", "không nhóm")
     doers = ", ".join(label(code, work.employees) for code in row["DoerCodes"]) or "chưa giao"
     deadline = row["Deadline"] or ""
     facts = (
-        f"{_text(row['StatusName'])} · {row['Progress']}% · {escape(doers)} · "
-        f"{escape(deadline[:16].replace('T', ' ') or 'không hạn')} · {_text(project)} / {_text(group)}"
+        f"{_status(row['StatusName'], DONE)} · {row['Progress']}% · {escape(doers)} · "
+        f"{_day(deadline)} · {text_of(project)} / {text_of(group)}"
     )
     first = row["DoerCodes"][0] if row["DoerCodes"] else None
     return _card(
@@ -101,10 +108,10 @@ def _work_card(work: WorkSystem, row: Row | None) -> str:
         row["ModifiedDate"],
         row["ModifiedBy"],
         deleted=row["IsDeleted"],
-        fields=_select("status", "Trạng thái (status)", [(NOT_DONE, NOT_DONE), (DONE, DONE)], row["StatusName"])
-        + _input("due", "Hạn (deadline)", deadline[:16], "datetime-local")
-        + _owner(work.employees, first)
-        + _area(row["Description"]),
+        fields=choice("status", "Tình trạng (status)", [(NOT_DONE, NOT_DONE), (DONE, DONE)], row["StatusName"])
+        + entry("due", "Hạn (deadline)", deadline[:16], "datetime-local")
+        + _owner(WORK_OWNER, work.employees, first)
+        + area("description", DESCRIPTION, row["Description"]),
     )
 
 
@@ -113,14 +120,14 @@ def _card(
 ) -> str:
     when = stamp.astimezone(HANOI).strftime("%d/%m/%Y %H:%M:%S")
     if deleted:
-        body = f'<div class="wide hint">Đã xóa (deleted)</div>{_buttons("restore", "Khôi phục (restore)")}'
+        body = f'<div class="wide hint">Đã xóa (deleted)</div>{buttons("restore", "Khôi phục (restore)")}'
     else:
-        body = f"{_input('name', 'Tên (title)', str(name or ''), 'text', wide=True)}{fields}"
-        body += _buttons("save", "Lưu (save)", delete=True)
+        body = f"{entry('name', 'Tên (title)', str(name or ''), 'text', wide=True)}{fields}"
+        body += buttons("save", "Lưu (save)", delete=True)
     return (
-        f'<div class="card{" deleted" if deleted else ""}"><details><summary><b>{_text(name)}</b>'
+        f'<div class="card{" deleted" if deleted else ""}"><details><summary><b>{text_of(name)}</b>'
         f'<small>#{id_}</small><span class="facts hint">{facts}</span>'
-        f'<span class="facts hint">sửa {when}, {_text(by)}</span></summary>'
+        f'<span class="facts hint">sửa {when}, {text_of(by)}</span></summary>'
         f'<form method="post" action="/edit"><input type="hidden" name="side" value="{side}">'
         f'<input type="hidden" name="id" value="{id_}">{body}</form></details></div>'
     )
@@ -136,51 +143,30 @@ def _add_card(crm: CrmSystem, work: WorkSystem) -> str:
     return (
         '<div class="card"><details><summary><b>Thêm nhiệm vụ CRM</b><small>add a CRM task, "Lưu và đồng bộ"</small>'
         '</summary><form method="post" action="/edit"><input type="hidden" name="side" value="crm">'
-        + _input("name", "Tên (title)", "", "text", wide=True)
-        + _select("status", "Trạng thái (status)", [(status, status) for status in crm.statuses], crm.statuses[0])
-        + _input("due", "Ngày hết hạn (due)", "", "date")
-        + _owner(crm.employees, "NV001")
-        + _select("project", "Dự án đích (target project)", projects, "")
-        + _select("group", "Nhóm đích (target group)", groups, "")
-        + _area(None)
-        + _buttons("add", "Thêm (add)")
+        + entry("name", "Tên (title)", "", "text", wide=True)
+        + choice("status", "Trạng thái (status)", [(status, status) for status in crm.statuses], crm.statuses[0])
+        + entry("due", "Ngày hết hạn (due)", "", "date")
+        + _owner(CRM_OWNER, crm.employees, "NV001")
+        + choice("project", "Dự án đích (target project)", projects, "")
+        + choice("group", "Nhóm đích (target group)", groups, "")
+        + area("description", DESCRIPTION, None)
+        + buttons("add", "Thêm (add)")
         + "</form></details></div>"
     )
 
 
-def _text(value: object) -> str:
-    return escape("" if value is None else str(value))
-
-
-def _input(name: str, text: str, value: str, kind: str, *, wide: bool = False) -> str:
-    extra = ' required maxlength="255"' if kind == "text" else ""
-    return (
-        f"<label{' class=wide' if wide else ''}>{escape(text)}"
-        f'<input type="{kind}" name="{name}" value="{escape(value)}"{extra}></label>'
-    )
-
-
-def _select(name: str, text: str, choices: list[tuple[str, str]], chosen: str | None) -> str:
-    if chosen not in [value for value, _ in choices]:
-        choices = [(chosen or "", chosen or "(trống, empty)"), *choices]
-    options = "".join(
-        f'<option value="{escape(value)}"{" selected" if value == (chosen or "") else ""}>{escape(shown)}</option>'
-        for value, shown in choices
-    )
-    return f'<label>{escape(text)}<select name="{name}">{options}</select></label>'
-
-
-def _owner(employees: dict[str, str], chosen: str | None) -> str:
+def _owner(text: str, employees: dict[str, str], chosen: str | None) -> str:
     choices = [("", "(chưa giao, nobody)")] + [(code, label(code, employees)) for code in employees]
-    return _select("owner", "Người thực hiện (owner)", choices, chosen or "")
+    return choice("owner", text, choices, chosen or "")
 
 
-def _area(value: str | None) -> str:
-    # the newline after the tag is the one that HTML drops
-    return f'<label class="wide">Mô tả (description)<textarea name="description">\n{_text(value)}</textarea></label>'
+def _status(value: object, completed: str) -> str:
+    return f'<span class="done">{text_of(value)}</span>' if value == completed else text_of(value)
 
 
-def _buttons(action: str, text: str, *, delete: bool = False) -> str:
-    second = '<button class="danger" name="action" value="delete">Xóa (delete)</button>' if delete else ""
-    first = f'<button name="action" value="{action}">{escape(text)}</button>'
-    return f'<div class="wide buttons">{first}{second}</div>'
+def _day(value: str | None) -> str:
+    """`YYYY-MM-DD`, with or without a time, as people here write it."""
+    if not value:
+        return "không hạn"
+    year, month, day = value[:10].split("-")
+    return f"{day}/{month}/{year} {value[11:16]}".rstrip()

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import threading
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import parse_qs
@@ -11,7 +12,7 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from reconciler.sandbox.calls import Arrival, Dropped
+from reconciler.sandbox.calls import Answer, Arrival, Dropped, TimedOut
 from reconciler.sandbox.crm import CrmSystem
 from reconciler.sandbox.page import page_app
 from reconciler.sandbox.system import System
@@ -21,20 +22,25 @@ CRM_BASE: Final = "/crm/api/v2"
 WORK_BASE: Final = "/work/APIS/TaskOpenAPI/api/Open"
 BODY_LIMIT: Final = 16 * 1024 * 1024
 
-
-def crm_app(system: CrmSystem) -> ASGIApp:
-    """The CRM as an ASGI app; its base address is the root (`/Account`, `/Tasks`...) or where it is mounted."""
-    return _system_app(system)
+Sleep = Callable[[float], Awaitable[object]]
 
 
-def work_app(system: WorkSystem) -> ASGIApp:
-    """AMIS Công việc as an ASGI app; its base address is the root (`/get-tasks`...) or where it is mounted."""
-    return _system_app(system)
+def crm_app(system: CrmSystem, *, sleep: Sleep = asyncio.sleep) -> ASGIApp:
+    """The CRM as an ASGI app; its base address is the root (`/Account`, `/Tasks`...) or where it is mounted.
+
+    `sleep` waits out ordered delays. A call without an answer raises `Dropped`, or its kind `TimedOut`.
+    """
+    return _system_app(system, sleep)
 
 
-def combined_app(crm: CrmSystem, work: WorkSystem) -> ASGIApp:
+def work_app(system: WorkSystem, *, sleep: Sleep = asyncio.sleep) -> ASGIApp:
+    """AMIS Công việc as an ASGI app (`/get-tasks`...); everything else is as with `crm_app`."""
+    return _system_app(system, sleep)
+
+
+def combined_app(crm: CrmSystem, work: WorkSystem, *, sleep: Sleep = asyncio.sleep) -> ASGIApp:
     """Both systems at their base addresses, and the page for people at `/`."""
-    mounted = ((CRM_BASE, crm_app(crm)), (WORK_BASE, work_app(work)))
+    mounted = ((CRM_BASE, crm_app(crm, sleep=sleep)), (WORK_BASE, work_app(work, sleep=sleep)))
     page = page_app(crm, work)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -49,17 +55,31 @@ def combined_app(crm: CrmSystem, work: WorkSystem) -> ASGIApp:
     return app
 
 
-def _system_app(system: System) -> ASGIApp:
+def _system_app(system: System, sleep: Sleep) -> ASGIApp:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             raise RuntimeError(f"the sandbox does not speak {scope['type']}")
-        answer = system.handle(await _arrival(scope, receive))
-        headers = {"content-length": str(len(answer.content)), **answer.headers}
-        raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-        await send({"type": "http.response.start", "status": answer.status, "headers": raw})
-        await send({"type": "http.response.body", "body": answer.content})
+        accepted = system.accept(await _arrival(scope, receive))
+        if accepted.delay:
+            await sleep(accepted.delay)
+        answer = system.complete(accepted)
+        if answer.delay:
+            await sleep(answer.delay)
+        await send({"type": "http.response.start", "status": answer.status, "headers": _raw_headers(answer)})
+        await send({"type": "http.response.body", "body": answer.content, "more_body": answer.missing > 0})
+        if answer.missing:
+            raise Dropped(f"{system.side}: the answer ends early")
 
     return app
+
+
+def _raw_headers(answer: Answer) -> list[tuple[bytes, bytes]]:
+    framing = {} if answer.chunked else {"content-length": str(len(answer.content) + answer.missing)}
+    return [
+        (name.lower().encode("latin-1"), value.encode())
+        for name, values in {**framing, **answer.headers}.items()
+        for value in ((values,) if isinstance(values, str) else values)
+    ]
 
 
 async def _arrival(scope: Scope, receive: Receive) -> Arrival:
@@ -82,17 +102,27 @@ async def _arrival(scope: Scope, receive: Receive) -> Arrival:
 
 
 class _ClosingProtocol(H11Protocol):
-    """HTTP that closes the connection without an answer when the app raises `Dropped`."""
+    """HTTP that ends the connection where the app raises `Dropped`; after `TimedOut` the client has to end it."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         inner: Any = self.app
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
+            begun = False
+
+            async def sending(message: Any) -> None:
+                nonlocal begun
+                begun = True
+                await send(message)
+
             try:
-                await inner(scope, receive, send)
-            except Dropped:
-                self.transport.abort()
+                await inner(scope, receive, sending)
+            except Dropped as dropped:
+                if begun:
+                    self.transport.close()  # what was sent still arrives
+                elif not isinstance(dropped, TimedOut):
+                    self.transport.abort()
                 while (await receive())["type"] != "http.disconnect":
                     pass
 
@@ -152,6 +182,10 @@ class Sandbox:
         self._thread = threading.Thread(target=self._run, name="sandbox", daemon=True)
         self._thread.start()
         self._server.ready.wait()
+        if not self._server.started:
+            self._thread.join()
+            self._socket.close()
+            raise RuntimeError("the sandbox server did not start")
         return self
 
     def _run(self) -> None:

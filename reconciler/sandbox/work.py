@@ -8,7 +8,7 @@ from reconciler.sandbox.calls import NOT_JSON, Answer, Arrival, Element, Kind, O
 from reconciler.sandbox.company import Row
 from reconciler.sandbox.work_answers import error, success
 from reconciler.sandbox.work_records import WorkRecords
-from reconciler.sandbox.work_rules import Refusal, Tenant, is_moment, refusal
+from reconciler.sandbox.work_rules import Refusal, Tenant, is_moment, may_edit, refusal
 
 PAGE_CAP: Final = 100
 IDS_CAP: Final = 100
@@ -103,7 +103,7 @@ class WorkSystem(WorkRecords):
 
     def _tasks(self, body: Row) -> Answer:
         """`ModifiedFrom` is inclusive; order is ModifiedDate, TaskID, ascending."""
-        rows = [row for id_, row in self.rows.items() if id_ not in self.hidden]
+        rows = self.listed()
         wanted, since = body.get("ProjectIDs"), body.get("ModifiedFrom")
         if wanted is not None:
             if not isinstance(wanted, list) or not all(type(id_) is int for id_ in wanted):
@@ -158,7 +158,9 @@ class WorkSystem(WorkRecords):
         return Outcome(success({"Results": results}), tuple(elements))
 
     def _tenant(self) -> Tenant:
-        return Tenant(self.projects, self.groups, self.members, self.rows, self.approval_groups)
+        return Tenant(
+            self.projects, self.groups, self.members, self.rows, self.approval_groups, self.read_only_projects
+        )
 
     def _insert(self, sent: Any) -> Refusal | Element:
         if not isinstance(sent, dict):
@@ -177,15 +179,17 @@ class WorkSystem(WorkRecords):
         if isinstance(row, Refusal):
             return row
         fields = {name: value for name, value in sent.items() if name != "TaskID"}
-        wrong = refusal(fields, row, self._tenant())
+        target = dict(fields)
+        if "ProjectID" in fields and fields["ProjectID"] != row["ProjectID"] and fields.get("TaskGroupID") is None:
+            target["TaskGroupID"] = self._first_group(fields["ProjectID"])
+        wrong = refusal(target, row, self._tenant())
         if wrong:
             return wrong
-        new = _stored(fields)
+        new = _stored(target)
         if "CustomFields" in new:
             new["CustomFields"] = {**row["CustomFields"], **new["CustomFields"]}
-        if "ProjectID" in new and new["ProjectID"] != row["ProjectID"] and new.get("TaskGroupID") is None:
-            new["TaskGroupID"] = self._first_group(new["ProjectID"])
         before = {name: copy.deepcopy(row[name]) for name in new}
+        self._remember(row["TaskID"])
         changed = self._put(row, copy.deepcopy(new))
         for name in sorted(set(fields) - changed):
             self.breach(f"update-tasks of {row['TaskID']}: {name} is sent unchanged")
@@ -198,7 +202,11 @@ class WorkSystem(WorkRecords):
         row = self._target(sent)
         if isinstance(row, Refusal):
             return row
+        if not may_edit(row, self._tenant()):
+            return Refusal("NoPermission", "Không có quyền xóa công việc trong dự án này")
+        self._remember(row["TaskID"])
         row.update(IsDeleted=True, ModifiedDate=self.stamp(), ModifiedBy=API_USER)
+        self._compute_progress(row["ParentTaskID"])
         return Element(row["TaskID"], {}, frozenset({"IsDeleted"}), ok=True, before={"IsDeleted": False})
 
     def _target(self, id_: Any) -> Row | Refusal:

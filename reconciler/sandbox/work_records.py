@@ -2,19 +2,21 @@
 
 import copy
 import random
-from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
+from reconciler.sandbox.clock import SandboxClock, second
 from reconciler.sandbox.company import DONE, MARKER, NOT_DONE, Row
 from reconciler.sandbox.system import System
 from reconciler.sandbox.work_access import Signatures
 from reconciler.sandbox.work_rules import MOMENTS, WRITABLE, is_moment
 from reconciler.sandbox.work_tenant import (
     APPROVAL_GROUP,
+    END_OF_DAY_GROUP,
     FRIDAY_GROUP,
     GroupRule,
     end_of_day,
+    end_of_friday,
     groups,
     members,
     projects,
@@ -24,14 +26,20 @@ _SETTABLE: Final = WRITABLE | {"IsArchived", "IsDeleted", "CreatedBy", "Modified
 
 
 class WorkRecords(System):
-    """What is stored, and the control methods: `add`, `edit`, `delete`... are the people."""
+    """What is stored, and the control methods: `add`, `edit`, `delete`... are the people.
+
+    `projects`, `groups` and `members` may be edited at any time. In `approval_groups` only people complete tasks.
+    `group_rules` maps a task group to what the server does after every write to a task in it: a function of the stored
+    row and the names that changed (`TaskGroupID` among them when the task has just entered). In `read_only_projects`
+    the API may neither edit nor delete.
+    """
 
     side = "work"
 
     def __init__(
         self,
         *,
-        now: Callable[[], datetime],
+        now: SandboxClock,
         rng: random.Random,
         client_id: str = "sandbox-work",
         secret_key: str = "sandbox-key",
@@ -43,8 +51,10 @@ class WorkRecords(System):
         self.groups = groups()
         self.members = members()
         self.approval_groups: set[int] = {APPROVAL_GROUP}
-        self.group_rules: dict[int, GroupRule] = {FRIDAY_GROUP: end_of_day}
+        self.group_rules: dict[int, GroupRule] = {END_OF_DAY_GROUP: end_of_day, FRIDAY_GROUP: end_of_friday}
+        self.read_only_projects: set[int] = set()
         self._signatures = Signatures()
+        self._parents: set[int] = set()
         self._next_id = 7001
 
     def add(
@@ -55,15 +65,19 @@ class WorkRecords(System):
         created: datetime | None = None,
         **fields: Any,
     ) -> int:
-        """A person adds a task, by default to the first group of project 12."""
-        with self.lock:
+        """A person adds a task, by default to the first group of project 12. Returns the id.
+
+        An unknown field is a TypeError; a wrong time, a naive stamp and an id in use are ValueErrors.
+        """
+        with self.entered():
             self._check_control(fields)
             new_id = self._next_id if TaskID is None else TaskID
             if new_id in self.rows:
                 raise ValueError(f"task {new_id} exists")
             while self._next_id in self.rows or self._next_id == new_id:
                 self._next_id += 1
-            changed = _second(modified) if modified else self.stamp()
+            self._remember(new_id)
+            changed = second(modified) if modified else self.stamp()
             project = fields.get("ProjectID", 12)
             row: Row = {
                 "TaskID": new_id,
@@ -82,7 +96,7 @@ class WorkRecords(System):
                 "RelatedCodes": [],
                 "IsArchived": False,
                 "IsDeleted": False,
-                "CreatedDate": _second(created) if created else changed,
+                "CreatedDate": second(created) if created else changed,
                 "CreatedBy": "NV001",
                 "ModifiedDate": changed,
                 "ModifiedBy": "NV001",
@@ -96,12 +110,13 @@ class WorkRecords(System):
         self, id: int, *, by: str = "NV002", stamp: datetime | None = None, keep_stamp: bool = False, **fields: Any
     ) -> None:
         """A person edits a task (`CustomFields` replaces them all; an approver may complete anything)."""
-        with self.lock:
+        with self.entered():
             self._check_control(fields)
             row = self.rows[id]
+            self._remember(id)
             self._put(row, copy.deepcopy(fields))
             if not keep_stamp:
-                row["ModifiedDate"] = _second(stamp) if stamp else self.stamp()
+                row["ModifiedDate"] = second(stamp) if stamp else self.stamp()
                 row["ModifiedBy"] = by
 
     def delete(self, id: int, *, by: str = "NV002", stamp: datetime | None = None) -> None:
@@ -112,14 +127,21 @@ class WorkRecords(System):
         """A person takes a task back out of the bin."""
         self.edit(id, by=by, stamp=stamp, IsDeleted=False)
 
+    def purge(self, id: int) -> None:
+        """The task is gone for good; the progress of its parent no longer counts it."""
+        with self.entered():
+            parent = self.rows[id]["ParentTaskID"] if id in self.rows else None
+            super().purge(id)
+            self._compute_progress(parent)
+
     def get(self, id: int) -> Row | None:
         """A copy of the stored row (hidden or not); `CreatedDate` and `ModifiedDate` are aware datetimes."""
-        with self.lock:
+        with self.entered():
             return copy.deepcopy(self.rows.get(id))
 
     def by_marker(self, crm_id: object, *, with_deleted: bool = False) -> list[int]:
         """The tasks that carry the link marker of this CRM task, oldest first."""
-        with self.lock:
+        with self.entered():
             return sorted(
                 id_
                 for id_, row in self.rows.items()
@@ -144,7 +166,8 @@ class WorkRecords(System):
         return min(own, key=lambda group: group["SortOrder"])["TaskGroupID"] if own else None
 
     def _put(self, row: Row, fields: Row, *, entered: bool = False) -> frozenset[str]:
-        """Store values with what follows from them: completion, then the rule of the task group."""
+        """Store values with what follows: completion, the rule of the task group, progress out of sub-tasks."""
+        parents = [row["ParentTaskID"]]
         changed = frozenset(name for name, value in fields.items() if row.get(name) != value)
         row.update(fields)
         if "StatusName" in fields:
@@ -159,10 +182,23 @@ class WorkRecords(System):
         rule = self.group_rules.get(row["TaskGroupID"])
         if rule:
             rule(row, changed)
+        if row["ParentTaskID"] is not None:
+            self._parents.add(row["ParentTaskID"])
+        for parent in (row["TaskID"], *parents, row["ParentTaskID"]):
+            self._compute_progress(parent)
         return changed
 
-
-def _second(moment: datetime) -> datetime:
-    if moment.utcoffset() is None:
-        raise ValueError("a stamp needs a time zone")
-    return moment.astimezone(UTC).replace(microsecond=0)
+    def _compute_progress(self, id: int | None) -> None:
+        """An open task with sub-tasks has their mean progress, rounded down. That moves no stamp."""
+        seen: set[int] = set()
+        while id in self._parents and id in self.rows and id not in seen:
+            seen.add(id)
+            row = self.rows[id]
+            parts = [
+                one["Progress"] for one in self.rows.values() if one["ParentTaskID"] == id and not one["IsDeleted"]
+            ]
+            if not parts or row["IsCompleted"] or row["Progress"] == sum(parts) // len(parts):
+                return
+            self._remember(id)
+            row["Progress"] = sum(parts) // len(parts)
+            id = row["ParentTaskID"]

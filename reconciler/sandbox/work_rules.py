@@ -41,6 +41,7 @@ class Tenant:
     members: Mapping[int, list[str]]
     tasks: Mapping[int, Row]
     approval_groups: set[int]
+    read_only_projects: set[int]
 
 
 def is_moment(value: object) -> bool:
@@ -105,6 +106,8 @@ def _place(fields: Mapping[str, Any], row: Row | None, tenant: Tenant) -> Refusa
         return Refusal("TargetIsDepartment", "Phòng ban không chứa công việc")
     if project["IsArchived"]:
         return Refusal("ProjectArchived", "Dự án đã được lưu trữ")
+    if row and not may_edit(row, tenant):
+        return Refusal("NoPermission", "Không có quyền sửa công việc trong dự án này")
     entering = row is None or project_id != row["ProjectID"]
     if entering and not project["CanAddTask"]:
         return Refusal("NoPermission", "Không có quyền thêm công việc vào dự án này")
@@ -116,10 +119,26 @@ def _place(fields: Mapping[str, Any], row: Row | None, tenant: Tenant) -> Refusa
     parent = fields.get("ParentTaskID")
     if parent is not None and parent not in tenant.tasks:
         return Refusal("TaskNotFound", "Không tìm thấy công việc cha")
+    if row and parent is not None and row["TaskID"] in _ancestry(parent, tenant):
+        return Refusal("InvalidValue", "Công việc không thể nằm dưới chính nó")
     completing = fields.get("StatusName") == DONE and not (row and row["IsCompleted"])
     if completing and group_id in tenant.approval_groups:
         return Refusal("WaitingApproval", "Công việc đang chờ phê duyệt hoàn thành")
     return None
+
+
+def may_edit(row: Row, tenant: Tenant) -> bool:
+    """Whether the connection's user may edit or delete this task."""
+    return row["ProjectID"] not in tenant.read_only_projects
+
+
+def _ancestry(id_: int | None, tenant: Tenant) -> set[int]:
+    """The task itself, its parent, the parent of that..."""
+    found: set[int] = set()
+    while id_ is not None and id_ in tenant.tasks and id_ not in found:
+        found.add(id_)
+        id_ = tenant.tasks[id_]["ParentTaskID"]
+    return found
 
 
 def _people(fields: Mapping[str, Any], row: Row | None, tenant: Tenant) -> Refusal | None:
@@ -131,9 +150,8 @@ def _people(fields: Mapping[str, Any], row: Row | None, tenant: Tenant) -> Refus
 
 
 def _progress(fields: Mapping[str, Any], row: Row | None, tenant: Tenant) -> Refusal | None:
-    computed = row and any(
-        task["ParentTaskID"] == row["TaskID"] and not task["IsDeleted"] for task in tenant.tasks.values()
-    )
-    if "Progress" in fields and computed:
+    if row is None or "Progress" not in fields:
+        return None
+    if any(task["ParentTaskID"] == row["TaskID"] and not task["IsDeleted"] for task in tenant.tasks.values()):
         return Refusal("ProgressComputed", "Tiến độ được tính từ công việc con")
     return None

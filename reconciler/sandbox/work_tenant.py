@@ -1,11 +1,13 @@
 """The projects, task groups and memberships with which a sandbox AMIS Công việc starts."""
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 
 from reconciler.sandbox.company import Row
 
 APPROVAL_GROUP = 33
-FRIDAY_GROUP = 34
+END_OF_DAY_GROUP = 34
+FRIDAY_GROUP = 35
 
 GroupRule = Callable[[Row, frozenset[str]], None]
 
@@ -41,7 +43,8 @@ def groups() -> dict[int, Row]:
             (31, 12, "Cần làm", 1),
             (32, 12, "Đang làm", 2),
             (33, 12, "Chờ duyệt", 3),
-            (34, 12, "Hạn thứ Sáu", 4),
+            (34, 12, "Hạn trong ngày", 4),
+            (35, 12, "Hạn thứ Sáu", 5),
             (41, 13, "Việc mới", 1),
             (51, 14, "Việc cũ", 1),
             (61, 15, "Việc mật", 1),
@@ -60,3 +63,14 @@ def end_of_day(row: Row, changed: frozenset[str]) -> None:
     """The rule of group 34: a task that enters gets its deadline moved to 17:00 of the same day."""
     if "TaskGroupID" in changed and row["Deadline"]:
         row["Deadline"] = f"{row['Deadline'][:10]}T17:00:00+07:00"
+
+
+def end_of_friday(row: Row, changed: frozenset[str]) -> None:
+    """The rule of group 35: a task that enters gets its deadline moved to 17:00 on the Friday of the week.
+
+    A deadline on a Saturday or Sunday moves to the Friday after it.
+    """
+    if "TaskGroupID" in changed and row["Deadline"]:
+        day = datetime.fromisoformat(row["Deadline"]).date()
+        friday = day + timedelta(days=(4 - day.weekday()) % 7)
+        row["Deadline"] = f"{friday.isoformat()}T17:00:00+07:00"

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from datetime import timedelta
 
 from reconciler.sandbox.crm import CrmSystem
 from tests.sandbox.clients import Clock, CrmClient
@@ -64,3 +65,12 @@ async def test_the_date_header_is_the_servers_clock(clock: Clock, crm: CrmSystem
     assert (await crm_client.call("GET", "/Tasks")).headers["date"] == "Mon, 02 Mar 2026 01:50:00 GMT"
     crm.date_header = False
     assert "date" not in (await crm_client.call("GET", "/Tasks")).headers
+
+
+async def test_a_tenant_may_give_shorter_tokens(clock: Clock, crm: CrmSystem, crm_client: CrmClient) -> None:
+    crm.token_lifetime = timedelta(minutes=10)
+    await crm_client.login()
+    clock.advance(599)
+    assert (await crm_client.call("GET", "/Tasks")).status_code == 200
+    clock.advance(1)
+    assert (await crm_client.call("GET", "/Tasks")).json()["ErrorCode"] == "ExpiredToken"

@@ -1,5 +1,6 @@
 """CRM: what a write may hold, and what becomes of each element."""
 
+from datetime import date, datetime
 from typing import Any
 
 import pytest
@@ -109,7 +110,13 @@ async def test_a_body_that_is_not_json_is_refused(crm: CrmSystem, crm_client: Cr
     await crm_client.login()
     headers = {"Authorization": f"Bearer {crm_client.token}", "Clientid": crm.client_id}
     bad = {"content-type": "application/json", **headers}
-    assert (await crm_client.http.put("/Tasks", content=b"[{", headers=bad)).status_code == 400
+    wrong = (
+        b"[{", b'[{"id": NaN}]', b'[{"id": 1, "id": 2}]', b"\xef\xbb\xbf[]", "[]".encode("utf-16"), b'["\xff"]',
+        b'["\\ud800"]', b"[" * 100_000,
+    )  # fmt: skip
+    for content in wrong:
+        assert (await crm_client.http.put("/Tasks", content=content, headers=bad)).status_code == 400, content[:20]
+    assert len(crm.violations) == len(wrong)
     assert (await crm_client.http.put("/Tasks", content=b"[]", headers=headers)).status_code == 415
 
 
@@ -122,6 +129,31 @@ async def test_the_log_tells_reads_from_writes(crm: CrmSystem, crm_client: CrmCl
     assert [call.verb for call in crm.reads()] == ["list"]
     assert [call.status for call in crm.writes(mark)] == [200]
     assert crm.reads(mark) == []
+
+
+async def test_the_server_may_answer_a_write_with_values_of_its_own(crm: CrmSystem, crm_client: CrmClient) -> None:
+    def escaping(row: dict[str, Any], changed: frozenset[str]) -> None:
+        if "description" in changed:
+            row["description"] = row["description"].replace("&", "&amp;")
+
+    crm.rules.append(escaping)
+    id_ = crm.add(description="a & b")
+    await crm_client.change(id_, description="c & d")
+    row = crm.get(id_)
+    assert row is not None and row["description"] == "c &amp; d"
+    crm.edit(id_, description="e & f")
+    row = crm.get(id_)
+    assert row is not None and row["description"] == "e & f"  # rules are for what the API writes
+
+
+def test_people_may_give_a_day_as_a_date(crm: CrmSystem) -> None:
+    id_ = crm.add(due_date=date(2026, 3, 9))
+    crm.edit(id_, start_date=date(2026, 3, 2))
+    row = crm.get(id_)
+    assert row is not None
+    assert (row["start_date"], row["due_date"]) == ("2026-03-02", "2026-03-09")
+    with pytest.raises(ValueError, match="YYYY-MM-DD"):
+        crm.edit(id_, due_date=datetime(2026, 3, 9))
 
 
 def test_control_methods_refuse_what_the_crm_has_not(crm: CrmSystem) -> None:

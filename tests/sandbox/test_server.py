@@ -1,7 +1,9 @@
 """Over real sockets, the page for people, and the example data."""
 
 import random
+import re
 from collections.abc import Iterator
+from html import unescape
 
 import httpx
 import pytest
@@ -43,6 +45,47 @@ async def test_a_dropped_call_ends_the_connection_without_an_answer(sandbox: San
         with pytest.raises((httpx.NetworkError, httpx.RemoteProtocolError)):
             await client.call("GET", "/Tasks")
         assert (await client.call("GET", "/Tasks")).status_code == 200
+
+
+@pytest.mark.parametrize("framing", ["content-length", "chunked"])
+async def test_a_truncated_body_breaks_off_on_the_wire(sandbox: Sandbox, crm: CrmSystem, framing: str) -> None:
+    crm.add()
+    async with httpx.AsyncClient(base_url=sandbox.crm_url) as http:
+        client = CrmClient(crm, http)
+        await client.login()
+        crm.faults.order("list", "truncate", framing=framing)
+        headers = {"Authorization": f"Bearer {client.token}", "Clientid": crm.client_id}
+        received = b""
+        with pytest.raises(httpx.RemoteProtocolError):
+            async with http.stream("GET", "/Tasks", headers=headers) as reply:
+                assert reply.status_code == 200
+                assert ("transfer-encoding" in reply.headers) is (framing == "chunked")
+                async for part in reply.aiter_bytes():
+                    received += part
+        assert received.startswith(b'{"success": true')
+        assert (await client.call("GET", "/Tasks")).status_code == 200
+
+
+async def test_after_a_timeout_the_client_ends_the_call(sandbox: Sandbox, crm: CrmSystem) -> None:
+    async with httpx.AsyncClient(base_url=sandbox.crm_url) as http:
+        client = CrmClient(crm, http)
+        await client.login()
+        crm.faults.order("list", "timeout")
+        http.timeout = httpx.Timeout(5, read=0.05)
+        with pytest.raises(httpx.ReadTimeout):
+            await client.call("GET", "/Tasks")
+        http.timeout = httpx.Timeout(5)
+        assert (await client.call("GET", "/Tasks")).status_code == 200
+
+
+def test_a_sandbox_comes_back_on_its_port(crm: CrmSystem, work: WorkSystem) -> None:
+    running = Sandbox(crm, work)
+    addresses = set()
+    for _ in range(2):
+        with running as started:
+            addresses.add(started.url)
+            assert httpx.get(started.url).status_code == 200
+    assert len(addresses) == 1
 
 
 async def test_the_page_shows_pairs_and_takes_edits(sandbox: Sandbox, crm: CrmSystem, work: WorkSystem) -> None:
@@ -104,6 +147,41 @@ async def test_saving_an_unchanged_form_moves_no_stamp(clock: Clock, crm: CrmSys
     async with httpx.AsyncClient(transport=transport, base_url="http://sandbox.test") as http:
         assert (await http.post("/edit", data=form | {"owner": "NV001", "description": ""})).status_code == 303
     assert crm.get(id_) == before
+
+
+def form_of(page: str, side: str, id_: int) -> dict[str, str]:
+    """What a browser would send from that form if nothing were edited."""
+    (form,) = [
+        part
+        for part in re.findall(r"<form.*?</form>", page, re.DOTALL)
+        if f'name="side" value="{side}"' in part and f'name="id" value="{id_}"' in part
+    ]
+    sent = dict(re.findall(r'<input[^>]* name="(\w+)" value="([^"]*)"', form))
+    sent |= dict(re.findall(r'<textarea name="(\w+)">\n(.*?)</textarea>', form, re.DOTALL))
+    for name, options in re.findall(r'<select name="(\w+)">(.*?)</select>', form, re.DOTALL):
+        sent[name] = next(iter(re.findall(r'value="([^"]*)" selected', options)), "")
+    return {name: unescape(text).replace("\n", "\r\n") for name, text in sent.items()} | {"action": "save"}
+
+
+async def test_an_old_form_changes_only_what_was_edited_in_it(crm: CrmSystem, work: WorkSystem) -> None:
+    left = crm.add(task_name="Gọi & <hỏi>\n", description="một\nhai", due_date="2026-03-09")
+    right = work.add(Deadline="2026-03-09T17:30:15+07:00", DoerCodes=["NV001", "NV002"], Description="a\r\nb")
+    transport = httpx.ASGITransport(app=combined_app(crm, work))
+    async with httpx.AsyncClient(transport=transport, base_url="http://sandbox.test") as http:
+        page = (await http.get("/")).text
+        for side, id_ in (("crm", left), ("work", right)):
+            system = crm if side == "crm" else work
+            before, form = system.get(id_), form_of(page, side, id_)
+            await http.post("/edit", data=form)
+            assert system.get(id_) == before
+        crm.edit(left, status="Hoàn thành", due_date="2026-03-20")
+        work.edit(right, StatusName="Đã hoàn thành", DoerCodes=["NV003"])
+        await http.post("/edit", data=form_of(page, "crm", left) | {"description": "ba"})
+        await http.post("/edit", data=form_of(page, "work", right) | {"name": "Mới"})
+    row, task = crm.get(left), work.get(right)
+    assert row is not None and task is not None
+    assert (row["status"], row["due_date"], row["description"]) == ("Hoàn thành", "2026-03-20", "ba")
+    assert (task["TaskName"], task["StatusName"], task["DoerCodes"]) == ("Mới", "Đã hoàn thành", ["NV003"])
 
 
 def test_the_example_data_is_the_same_every_time(crm: CrmSystem, work: WorkSystem, clock: Clock) -> None:

@@ -18,7 +18,7 @@ async def test_projects_groups_and_members(work: WorkSystem, work_client: WorkCl
         "CanAddTask": True,
     }
     groups = (await work_client.data("get-task-groups", ProjectID=12))["TaskGroups"]
-    assert [group["TaskGroupID"] for group in groups] == [31, 32, 33, 34]
+    assert [group["TaskGroupID"] for group in groups] == [31, 32, 33, 34, 35]
     members = (await work_client.data("get-project-members", ProjectID=12))["Members"]
     assert [member["EmployeeCode"] for member in members] == ["NV001", "NV002", "NV003", "NV004"]
     assert (await work_client.post("get-task-groups", ProjectID=99)).json()["ErrorCode"] == "ProjectNotFound"

@@ -102,6 +102,60 @@ async def test_entering_a_task_group_may_move_the_deadline(work: WorkSystem, wor
     assert stored(work, created["TaskID"])["Deadline"] == "2026-03-09T17:00:00+07:00"
 
 
+@pytest.mark.parametrize(
+    ("day", "friday"),
+    [("2026-03-02", "2026-03-06"), ("2026-03-06", "2026-03-06"), ("2026-03-07", "2026-03-13")],
+)
+async def test_a_task_that_enters_the_friday_group_is_due_on_friday(
+    work: WorkSystem, work_client: WorkClient, day: str, friday: str
+) -> None:
+    id_ = work.add(Deadline=f"{day}T09:00:00+07:00")
+    await work_client.change(id_, TaskGroupID=35)
+    assert stored(work, id_)["Deadline"] == f"{friday}T17:00:00+07:00"
+
+
+async def test_the_progress_of_a_parent_is_the_mean_of_its_parts(work: WorkSystem, work_client: WorkClient) -> None:
+    top = work.add()
+    parent = work.add(ParentTaskID=top)
+    parts = [work.add(ParentTaskID=parent, Progress=value) for value in (20, 41)]
+    stamp = stored(work, parent)["ModifiedDate"]
+    assert (stored(work, parent)["Progress"], stored(work, top)["Progress"]) == (30, 30)
+    await work_client.change(parts[0], StatusName=DONE)
+    assert (stored(work, parent)["Progress"], stored(work, top)["Progress"]) == (70, 70)
+    work.edit(parent, Progress=5)
+    assert stored(work, parent)["Progress"] == 70
+    assert (await work_client.change(parent, Progress=5))["ErrorCode"] == "ProgressComputed"
+    await work_client.data("delete-tasks", TaskIDs=[parts[0]])
+    assert stored(work, parent)["Progress"] == 41
+    other = work.add(ParentTaskID=top, Progress=99)
+    assert stored(work, top)["Progress"] == 70
+    work.purge(other)
+    assert stored(work, top)["Progress"] == 41
+    await work_client.change(top, StatusName=DONE)
+    assert stored(work, top)["Progress"] == 100
+    await work_client.change(top, StatusName=NOT_DONE)
+    assert stored(work, top)["Progress"] == 41
+    assert stored(work, parent)["ModifiedDate"] == stamp
+
+
+async def test_a_task_is_never_below_itself(work: WorkSystem, work_client: WorkClient) -> None:
+    parent = work.add()
+    child = work.add(ParentTaskID=parent)
+    for above in (parent, child):
+        assert (await work_client.change(parent, ParentTaskID=above))["ErrorCode"] == "InvalidValue"
+
+
+async def test_the_right_to_edit_may_be_missing(work: WorkSystem, work_client: WorkClient) -> None:
+    id_ = work.add()
+    work.read_only_projects.add(12)
+    assert (await work_client.change(id_, TaskName="Mới"))["ErrorCode"] == "NoPermission"
+    (result,) = (await work_client.data("delete-tasks", TaskIDs=[id_]))["Results"]
+    assert result["ErrorCode"] == "NoPermission"
+    assert (stored(work, id_)["TaskName"], stored(work, id_)["IsDeleted"]) == ("Gọi khách hàng", False)
+    work.edit(id_, TaskName="Người sửa")
+    assert work.violations == []
+
+
 async def test_a_rule_of_ones_own(work: WorkSystem, work_client: WorkClient) -> None:
     work.group_rules[31] = lambda row, changed: row.update(Progress=5) if "TaskName" in changed else None
     id_ = work.add()
@@ -126,6 +180,8 @@ async def test_moving_to_another_project_takes_its_first_group(work: WorkSystem,
     id_ = work.add()
     await work_client.change(id_, ProjectID=13)
     assert stored(work, id_)["TaskGroupID"] == 41
+    work.approval_groups.add(71)
+    assert (await work_client.change(id_, ProjectID=16, StatusName=DONE))["ErrorCode"] == "WaitingApproval"
 
 
 async def test_delete_is_soft_and_gone_tasks_are_not_found(work: WorkSystem, work_client: WorkClient) -> None:
