@@ -5,7 +5,9 @@ Each test says in its first comment what went wrong.
 
 from __future__ import annotations
 
+from pathlib import Path
 
+from reconciler.sandbox.company import MARKER
 from tests.world import World
 
 
@@ -31,3 +33,39 @@ async def test_a_status_set_while_the_marker_is_written_is_no_rename_either(worl
     [item] = world.work.by_marker(other)
     assert world.item(item)["StatusName"] == "Đã hoàn thành"
     assert world.attention() == []
+
+
+async def test_a_copy_made_while_the_task_was_in_the_bin_is_reported(world: World) -> None:
+    # The copy was set aside in silence because its task was deleted, and stayed so when the task came back.
+    task, item = await world.pair()
+    world.crm.delete(task)
+    await world.once()
+    copy = world.work.add(TaskName="Bản sao", CustomFields={MARKER: str(task)})
+    await world.once()
+    world.crm.restore(task)
+    await world.once()
+    await world.once()
+    link = world.linked(task)
+    assert link is not None
+    assert link.work.id == str(item)
+    assert ("work", str(copy), "duplicate_marker") in world.attention()
+
+
+async def test_a_task_restored_after_the_state_was_lost_gets_no_second_item(tmp_path: Path) -> None:
+    # `rebuild` met the item while its task was in the bin, set the marker aside for good, and the restored task got
+    # another item.
+    world = World(state=f"sqlite:///{tmp_path / 'state.db'}")
+    task, item = await world.pair()
+    world.crm.delete(task)
+    world.reopen()
+    for file in tmp_path.glob("state.db*"):
+        file.unlink()
+    await world.rebuild()
+    await world.once()
+    world.clock.tick(600)
+    world.crm.restore(task)
+    await world.once()
+    await world.once()
+    assert world.work.by_marker(task) == [item]
+    assert world.linked(task) is not None
+    world.reopen()
