@@ -72,6 +72,16 @@ async def test_a_copy_made_while_the_task_was_in_the_bin_is_reported(world: Worl
     assert ("work", str(copy), "duplicate_marker") in world.attention()
 
 
+async def test_a_copy_that_comes_with_the_news_of_the_deletion_is_reported(world: World) -> None:
+    # The pair was still linked when the copy was met, and its task was deleted already.
+    task, _ = await world.pair()
+    world.crm.delete(task)
+    copy = world.work.add(TaskName="Bản sao", CustomFields={MARKER: str(task)})
+    await world.once()
+    await world.once()
+    assert ("work", str(copy), "duplicate_marker") in world.attention()
+
+
 async def test_a_task_restored_after_the_state_was_lost_gets_no_second_item(tmp_path: Path) -> None:
     # `rebuild` met the item while its task was in the bin, set the marker aside for good, and the restored task got
     # another item.
