@@ -41,6 +41,10 @@ RENEW_BEFORE: Final = timedelta(seconds=300)
 DAYS: Final = frozenset({Field.START, Field.DUE})
 
 
+REFUSED_FOR: Final = timedelta(seconds=60)
+"""A token that was refused although it was fresh is replaced after this long: no storm, and no token for ever."""
+
+
 class CrmAuth:
     """The token: fetched once for all calls that wait for it, renewed 300 s before it ends and once when refused."""
 
@@ -68,11 +72,13 @@ class CrmAuth:
     def forget(self, headers: Mapping[str, str], *, write: bool) -> bool:
         if headers["Authorization"] != f"Bearer {self._token}":
             return True  # another call has renewed it meanwhile
-        self._token = ""  # whatever follows, at once or in the next cycle, asks for another
-        if write in self._untried:
-            return False
-        self._untried.add(write)
-        return True
+        if write not in self._untried:
+            self._token = ""
+            self._untried.add(write)
+            return True
+        probe = self._clock.now() + REFUSED_FOR
+        self._renew = min(self._renew or probe, probe)
+        return False
 
     def accepted(self, *, write: bool) -> None:
         """A call succeeded; what is later wrong with the token is news."""
