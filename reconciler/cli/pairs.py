@@ -7,6 +7,8 @@ import os
 import click
 
 from reconciler.cli.ending import config_option, ending, run
+from reconciler.cli.speaking import spoken, tell
+from reconciler.message import say
 
 
 @click.command()
@@ -23,7 +25,7 @@ def link(task: str, config_path: str | None, project: str | None, group: str | N
     from reconciler.linking import link_to_item, link_to_target
 
     if (item is None) == (project is None or group is None) or (item is not None and (project or group)):
-        raise click.UsageError("give either --project and --group, or --item")
+        raise click.UsageError(spoken(say("give either --project and --group, or --item")))
     settings = app.load(config_path, os.environ)
 
     async def work() -> int:
@@ -35,7 +37,7 @@ def link(task: str, config_path: str | None, project: str | None, group: str | N
                 else:
                     target = Target(project=(project or "").strip(), group=(group or "").strip())
                     done = await link_to_target(connection, writers, store, task, target, operator=who)
-        click.echo(done.message, err=done.exit_code != 0)
+        tell(done.message, err=done.exit_code != 0)
         return done.exit_code
 
     return run(work())
@@ -54,7 +56,7 @@ def unlink(task: str, config_path: str | None, reason: str) -> int:
     settings = app.load(config_path, os.environ)
     with app.writing_state(settings) as store:
         done = forget(store, app.REAL.clock.now(), task, reason, app.operator())
-    click.echo(done.message)
+    tell(done.message)
     return done.exit_code
 
 
@@ -70,9 +72,9 @@ def retry(task: str | None, config_path: str | None, item: str | None, everythin
     from reconciler.linking import retry as release
 
     if sum((task is not None, item is not None, everything)) != 1:
-        raise click.UsageError("give one of TASK, --item or --all")
+        raise click.UsageError(spoken(say("give one of TASK, --item or --all")))
     settings = app.load(config_path, os.environ)
     with app.writing_state(settings) as store:
         done = release(store, app.REAL.clock.now(), app.operator(), task=task, item=item)
-    click.echo(done.message)
+    tell(done.message)
     return done.exit_code

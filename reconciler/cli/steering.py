@@ -7,6 +7,8 @@ import os
 import click
 
 from reconciler.cli.ending import config_option, ending, run
+from reconciler.cli.speaking import spoken, tell
+from reconciler.message import say
 
 
 @click.command()
@@ -24,7 +26,7 @@ def pause(config_path: str | None, reason: str, until: str | None) -> int:
     end = moment_of(until, "--until", end=False) if until else None
     with app.writing_state(settings) as store:
         hold_back(store, app.REAL.clock.now(), reason, end, app.operator())
-    click.echo("paused; `reconciler resume --reason ..` goes on")
+    tell(say("paused; `reconciler resume --reason ..` goes on"))
     return 0
 
 
@@ -44,7 +46,7 @@ def resume(config_path: str | None, reason: str, approve: str | None) -> int:
 
     async def work() -> int:
         with app.writing_state(settings) as store:
-            click.echo(go_on(store, app.REAL.clock.now(), reason, app.operator(), approve))
+            tell(go_on(store, app.REAL.clock.now(), reason, app.operator(), approve))
             if approve is None:
                 return 0
             wanted = set(store.fact("approved") or ())
@@ -52,8 +54,8 @@ def resume(config_path: str | None, reason: str, approve: str | None) -> int:
                 result = await run_cycle(connection, writers, store)
             planned = {one.canonical for one in result.prospect.checked.operations}
             for missing in sorted(wanted - planned):
-                click.echo(f"skipped, changed meanwhile: {missing}", err=True)
-            click.echo(sentence(result))
+                tell(say("skipped, changed meanwhile: {missing}", missing=missing), err=True)
+            tell(sentence(result))
             return 4 if wanted - planned and result.exit_code == 0 else result.exit_code
 
     return run(work())
@@ -71,11 +73,11 @@ def ack(task: str | None, config_path: str | None, item: str | None, reason: str
     from reconciler.linking import ack as dismiss
 
     if (task is None) == (item is None):
-        raise click.UsageError("give either TASK or --item")
+        raise click.UsageError(spoken(say("give either TASK or --item")))
     settings = app.load(config_path, os.environ)
     with app.writing_state(settings) as store:
         done = dismiss(store, app.REAL.clock.now(), app.operator(), reason, task=task, item=item)
-    click.echo(done.message)
+    tell(done.message)
     return done.exit_code
 
 
@@ -94,7 +96,7 @@ def restore(entry: int, config_path: str | None) -> int:
         with app.writing_state(settings) as store:
             async with app.connect_writing(settings) as (connection, writers):
                 done = await bring_back(connection, writers, store, entry, operator=app.operator())
-        click.echo(done.message, err=done.exit_code != 0)
+        tell(done.message, err=done.exit_code != 0)
         return done.exit_code
 
     return run(work())
