@@ -10,8 +10,8 @@ from reconciler.cli.cycles import once, rebuild, report
 from reconciler.cli.looking import backup, check, config, history, status, targets, verify, why
 from reconciler.cli.pairs import link, retry, unlink
 from reconciler.cli.plans import apply, plan
-from reconciler.cli.steering import ack, pause, restore, resume
 from reconciler.cli.speaking import Speaking, everything, language_option
+from reconciler.cli.steering import ack, pause, restore, resume
 from reconciler.cli.trying import demo, sandbox
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reconciler.cli.ending import config_option, ending, run
-from reconciler.cli.speaking import tell
-from reconciler.message import joined, say
+from reconciler.cli.speaking import document, tell, translate
+from reconciler.message import joined, say, word
 
 if TYPE_CHECKING:
     from reconciler.cycle import Result
@@ -65,7 +65,7 @@ def sentence(result: Result) -> str:
     }
     parts += [words for name, words in extra.items() if counts.get(name)]
     down = [say("{side} unavailable: {error}", side=side, error=error) for side, error in result.down.items()]
-    done = say("{outcome}: {parts}", outcome=say(result.outcome), parts=joined(parts, ", "))
+    done = say("{outcome}: {parts}", outcome=word(result.outcome), parts=joined(parts, ", "))
     return joined([done, *down])
 
 
@@ -94,7 +94,7 @@ async def _report(settings: Settings, kind: str, output: Path | None, exit_code:
         app.check_identity(settings, state)
         async with app.connect(settings) as connection:
             data = await dry_run(connection, state)
-    text = FORMATS[kind](data)
+    text = FORMATS[kind](data, translate() if kind in ("text", "json") else document(settings.connection.language))
     if output is None:
         tell(text, nl=False)
     else:
