@@ -8,14 +8,15 @@ import sys
 from collections.abc import Iterator, Sequence
 from inspect import cleandoc
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from reconciler.message import Translate, into
 from reconciler.words import DOMAIN, FOLDER, LANGUAGES, preferred, translator
 
-_HELP = ("help", "short_help", "epilog")
+HELP_OPTIONS: Final = ["-h", "--help"]
+_HELP: Final = ("help", "short_help", "epilog")
 _english: dict[tuple[int, str], str] = {}
 _chosen = "en"
 _asked: str | None = None
@@ -73,7 +74,7 @@ def everything(command: click.Command) -> Iterator[click.Command]:
 
 def helped(command: click.Command) -> Iterator[tuple[Any, str]]:
     """The places of a command that hold help for a person: objects and the names of their attributes."""
-    for place in (command, *command.get_params(click.Context(command))):
+    for place in (command, *command.get_params(click.Context(command, help_option_names=HELP_OPTIONS))):
         yield from ((place, name) for name in _HELP if getattr(place, name, None))
 
 

@@ -261,7 +261,8 @@ class Channel:
 
             unsent = isinstance(error, Exception) and never_sent(error)
             happened = say("cannot be reached") if unsent else say("{verb}: the connection failed", verb=request.verb)
-            raise _Failure(f"{self.side} {happened} ({type(error).__name__})", unsent=unsent) from None
+            said = say("{side} {happened} ({error})", side=self.side, happened=happened, error=type(error).__name__)
+            raise _Failure(said, unsent=unsent) from None
 
     def _landed(self, task: asyncio.Task[_Exchanged]) -> None:
         self._flying.discard(task)
