@@ -11,7 +11,6 @@ import click
 from reconciler.cli.ending import config_option, ending, run
 
 if TYPE_CHECKING:
-    from reconciler.cycle import Result
     from reconciler.settings import Settings
 
 
@@ -23,6 +22,7 @@ def once(config_path: str | None, sweep: bool) -> int:
     """Run one cycle (poll, plan, check, apply), then exit: for cron, tests and catching up."""
     from reconciler import app
     from reconciler.cycle import run_cycle
+    from reconciler.requests import sentence
 
     settings = app.load(config_path, os.environ)
 
@@ -37,19 +37,6 @@ def once(config_path: str | None, sweep: bool) -> int:
                 return result.exit_code
 
     return run(cycle())
-
-
-def sentence(result: Result) -> str:
-    """What a cycle did, on one line."""
-    counts = result.counts
-    parts = [
-        f"{counts.get('created', 0)} created",
-        f"{counts.get('updated_work', 0)} work items updated",
-        f"{counts.get('updated_crm', 0)} CRM tasks updated",
-    ]
-    parts += [f"{counts[name]} {name}" for name in ("unlinked", "refused", "dropped") if counts.get(name)]
-    down = [f"{side} unavailable: {error}" for side, error in result.down.items()]
-    return f"{result.outcome}: {', '.join(parts)}" + "".join(f"; {words}" for words in down)
 
 
 @click.command()

@@ -7,11 +7,12 @@ import functools
 import sys
 import traceback
 from collections.abc import Callable, Coroutine
-from typing import Any, ParamSpec
+from typing import Any, ParamSpec, TypeVar
 
 import click
 
 P = ParamSpec("P")
+T = TypeVar("T")
 
 config_option = click.option(
     "--config",
@@ -46,6 +47,6 @@ def ending(command: Callable[P, int]) -> Callable[P, None]:
     return wrapped
 
 
-def run(work: Coroutine[Any, Any, int]) -> int:
+def run(work: Coroutine[Any, Any, T]) -> T:
     """Run an asynchronous command to its end."""
     return asyncio.run(work)
