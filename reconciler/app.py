@@ -27,6 +27,7 @@ from reconciler.core.policy import Limits, Policy
 from reconciler.core.route import Route
 from reconciler.core.status import StatusMaps
 from reconciler.errors import ConfigError, Halted, Problem
+from reconciler.message import say
 from reconciler.ports import Clock, StateReader, Store
 from reconciler.settings import Route as RouteSettings
 from reconciler.settings import Settings
@@ -71,7 +72,7 @@ def load(given: str | None, env: Mapping[str, str]) -> Settings:
                     where=str(path),
                     line=line,
                     key="status",
-                    message=f"{fault}; change [status.to_work] or [status.to_crm]",
+                    message=say("{fault}; change [status.to_work] or [status.to_crm]", fault=fault),
                 )
                 for fault in faults
             )
@@ -249,8 +250,11 @@ def check_identity(settings: Settings, state: StateReader) -> None:
         changed = ", ".join(side for side in mine if mine[side] != known.get(side))
         raise Halted(
             "other_tenant",
-            f"this state belongs to another connection (address or client id of {changed} differs);"
-            " nothing is read or written. Use the state of this connection, or put the old values back",
+            say(
+                "this state belongs to another connection (address or client id of {changed} differs); "
+                "nothing is read or written. Use the state of this connection, or put the old values back",
+                changed=changed,
+            ),
         )
 
 

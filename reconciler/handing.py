@@ -16,7 +16,8 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from reconciler.errors import ReconcilerError, StateError
+from reconciler.errors import ReconcilerError, StateError, UsageError
+from reconciler.message import say
 
 REQUEST_LIMIT: Final = 64 * 1024
 ANSWER_LIMIT: Final = 4 * 1024 * 1024
@@ -26,6 +27,8 @@ AT_ONCE: Final = 32
 """Callers that wait at the same time; one more is turned away."""
 _LONGEST: Final = 100
 """Bytes of a path that surely fit into a socket address (108 on Linux)."""
+
+_SILENT: Final = say("the daemon ended before it answered; `history` shows what was done")
 
 Answer = Callable[[str, Callable[[], bool]], Awaitable[str]]
 """Answers one line. The second argument tells whether the caller still waits."""
@@ -42,11 +45,11 @@ def socket_path(database: Path) -> Path:
 def ask(database: Path, line: str) -> str | None:
     """Hand one line to the holder of the state's lease and wait for its answer; None if nobody listens.
 
-    Raises `Unanswered`, and `StateError` if the socket may not be used.
+    Raises `Unanswered`, `UsageError` for too long a line, `StateError` if the socket may not be used.
     """
     request = line.encode() + b"\n"
     if len(request) > REQUEST_LIMIT:
-        raise StateError(f"the request is longer than {REQUEST_LIMIT} bytes")
+        raise UsageError(say("the request is longer than {limit} bytes", limit=REQUEST_LIMIT))
     with socket.socket(socket.AF_UNIX) as channel, _address(socket_path(database)) as address:
         try:
             channel.connect(address)
@@ -54,14 +57,17 @@ def ask(database: Path, line: str) -> str | None:
             return None
         except OSError as error:
             raise StateError(
-                f"the running daemon cannot be asked over {socket_path(database)}: {error.strerror};"
-                " run the command as the daemon's user"
+                say(
+                    "the running daemon cannot be asked over {path}: {reason}; run the command as the daemon's user",
+                    path=socket_path(database),
+                    reason=error.strerror,
+                )
             ) from error
         try:
             channel.sendall(request)
             return _answer(channel)
         except OSError as error:
-            raise Unanswered(f"the daemon ended before it answered ({error.strerror}); see `history`") from error
+            raise Unanswered(_SILENT) from error
 
 
 def _answer(channel: socket.socket) -> str:
@@ -69,15 +75,18 @@ def _answer(channel: socket.socket) -> str:
     while chunk := channel.recv(65536):
         content += chunk
         if len(content) > ANSWER_LIMIT:
-            raise Unanswered("the daemon's answer is too long to be one")
+            raise Unanswered(say("the daemon's answer is too long to be one"))
     if not content.endswith(b"\n"):
-        raise Unanswered("the daemon ended before it answered; `history` shows what was done")
+        raise Unanswered(_SILENT)
     return content.decode("utf-8", "replace").rstrip("\n")
 
 
 @asynccontextmanager
-async def listening(database: Path, answer: Answer, refuse: Callable[[str], str]) -> AsyncIterator[None]:
-    """Answer callers while the block runs; the lease is held. `refuse` words a refusal as an answer."""
+async def listening(database: Path, answer: Answer, refuse: Callable[[ReconcilerError], str]) -> AsyncIterator[None]:
+    """Answer callers while the block runs; the lease is held. `refuse` words an error as an answer.
+
+    Raises `StateError` if no socket can be made.
+    """
     path = socket_path(database)
     callers: set[asyncio.Task[None]] = set()
 
@@ -86,15 +95,20 @@ async def listening(database: Path, answer: Answer, refuse: Callable[[str], str]
         assert task is not None
         callers.add(task)
         try:
-            said = await _serve(reader, writer, answer, refuse, crowded=len(callers) > AT_ONCE)
-            if said is not None:
-                writer.write(said.encode() + b"\n")
-                await writer.drain()
-        except (ConnectionError, TimeoutError):
-            pass  # the caller has gone
+            if len(callers) > AT_ONCE:
+                raise UsageError(say("too many commands wait already; try again"))
+            if not _trusted(writer.get_extra_info("socket")):
+                raise UsageError(say("only the user that runs the daemon, and root, may ask it"))
+            line = await _line(reader)
+            said = await answer(line, lambda: not reader.at_eof() and not writer.is_closing())
+        except UsageError as error:
+            said = refuse(error)
         finally:
             callers.discard(task)
-            writer.close()
+        with suppress(ConnectionError):  # the caller may have gone
+            writer.write(said.encode() + b"\n")
+            await writer.drain()
+        writer.close()
 
     server = await asyncio.start_unix_server(serve, sock=_bind(path), limit=REQUEST_LIMIT)
     try:
@@ -107,32 +121,20 @@ async def listening(database: Path, answer: Answer, refuse: Callable[[str], str]
             await asyncio.wait(callers, timeout=PATIENCE)
 
 
-async def _serve(
-    reader: asyncio.StreamReader,
-    writer: asyncio.StreamWriter,
-    answer: Answer,
-    refuse: Callable[[str], str],
-    *,
-    crowded: bool,
-) -> str | None:
-    if not _trusted(writer.get_extra_info("socket")):
-        return refuse("only the user that runs the daemon, and root, may ask it")
-    if crowded:
-        return refuse("too many commands wait already; try again")
+async def _line(reader: asyncio.StreamReader) -> str:
+    """The caller's line. Raises `UsageError` if none comes."""
     try:
         async with asyncio.timeout(PATIENCE):
             line = await reader.readline()
-    except ValueError:
-        return refuse(f"the request is longer than {REQUEST_LIMIT} bytes")
-    except TimeoutError:
-        return refuse(f"no whole request came within {PATIENCE:g} seconds")
-    if not line.endswith(b"\n"):
-        return None  # the caller hung up
-    try:
-        text = line.decode("utf-8")
+        if line.endswith(b"\n"):
+            return line.decode("utf-8")
     except UnicodeDecodeError:
-        return refuse("the request is not UTF-8")
-    return await answer(text, lambda: not reader.at_eof() and not writer.is_closing())
+        raise UsageError(say("the request is not UTF-8")) from None
+    except ValueError:
+        raise UsageError(say("the request is longer than {limit} bytes", limit=REQUEST_LIMIT)) from None
+    except (TimeoutError, ConnectionError):
+        pass
+    raise UsageError(say("no whole request came within {seconds} seconds", seconds=f"{PATIENCE:g}"))
 
 
 def _trusted(channel: socket.socket) -> bool:
@@ -157,7 +159,7 @@ def _bind(path: Path) -> socket.socket:
             channel.close()
             raise
     except OSError as error:
-        raise StateError(f"the socket {path} cannot be made: {error.strerror}") from error
+        raise StateError(say("the socket {path} cannot be made: {reason}", path=path, reason=error.strerror)) from error
     return channel
 
 

@@ -31,6 +31,7 @@ from reconciler.core.pair import adopt_intent, adopt_marker, earliest, points_ba
 from reconciler.core.plan import Workload
 from reconciler.core.route import target_of
 from reconciler.errors import Halted, SideClosed, SideDown
+from reconciler.message import say
 from reconciler.poll import News, authors, claim_of, connected_at
 from reconciler.ports import StateReader
 
@@ -236,8 +237,11 @@ class _Stage:
         if tasks and not self.rebuilding and not self.state.fact("listed"):
             raise Halted(
                 "new_state",
-                f"this state is new, but {len(tasks)} work items carry markers of existing CRM tasks;"
-                " run `reconciler rebuild` so that nothing is created twice",
+                say(
+                    "this state is new, but {count} work items carry markers of existing CRM tasks; run "
+                    "`reconciler rebuild` so that nothing is created twice",
+                    count=len(tasks),
+                ),
                 len(tasks),
             )
         linked = self.state.links_by(Side.CRM, named)
@@ -302,8 +306,12 @@ class _Stage:
                     id=claim.work_id,
                     code=Code.DUPLICATE_MARKER,
                     message=(
-                        f"work item {claim.work_id} carries the marker of CRM task {crm_id}, which belongs to another"
-                        " item; it is not linked. If it is a copy, clear its custom field crm_task_id"
+                        say(
+                            "work item {work_id} carries the marker of CRM task {crm_id}, which belongs to another "
+                            "item; it is not linked. If it is a copy, clear its custom field crm_task_id",
+                            work_id=claim.work_id,
+                            crm_id=crm_id,
+                        )
                     ),
                     since=self.news.now,
                     content=crm_id,
@@ -388,8 +396,13 @@ def no_base(link: Link, name: Field, now: datetime) -> Attention:
         field=name,
         title=link.title,
         message=(
-            f"{name} differs between CRM task {link.crm.id} and work item {link.work.id}, and nothing says which is"
-            " later; both were left as they are. Edit either side, and the edit flows to the other"
+            say(
+                "{name} differs between CRM task {id} and work item {id2}, and nothing says which is "
+                "later; both were left as they are. Edit either side, and the edit flows to the other",
+                name=name,
+                id=link.crm.id,
+                id2=link.work.id,
+            )
         ),
         since=now,
     )

@@ -36,6 +36,7 @@ from reconciler.core.policy import Policy
 from reconciler.core.route import target_of
 from reconciler.core.watermark import bound
 from reconciler.errors import SideClosed, SideDown, SideError
+from reconciler.message import say
 from reconciler.ports import SideReader, StateReader
 
 GRACE = timedelta(seconds=60)
@@ -161,7 +162,7 @@ async def _read(
         side=side,
         id="",
         code=Code.READ_UNPROVEN,
-        message=f"the listing of {side} could not be proven complete: {reading.note}",
+        message=say("the listing of {side} could not be proven complete: {note}", side=side, note=reading.note),
         since=connection.clock.now(),
     )
     (news.cleared if reading.complete else news.raised).append(unproven)
@@ -278,8 +279,13 @@ def _notice(link: Link, before: Half, after: Half, row: Record, news: News) -> N
             id=link.crm.id,
             code=Code.TARGET_CHANGED,
             message=(
-                f"the target fields now say «{after.project}» / «{after.group}», but work item {link.work.id} exists"
-                " already and is not moved; move it in AMIS Công việc, or unlink the task and link it again"
+                say(
+                    "the target fields now say «{project}» / «{group}», but work item {id} exists already "
+                    "and is not moved; move it in AMIS Công việc, or unlink the task and link it again",
+                    project=after.project,
+                    group=after.group,
+                    id=link.work.id,
+                )
             ),
             title=link.title,
             since=news.now,

@@ -15,11 +15,11 @@ from typing import Any, Final, get_type_hints
 
 from reconciler import linking
 from reconciler.connection import Connection, Writers
-from reconciler.core.message import pack, say, unpack
 from reconciler.core.model import Target, aware
 from reconciler.cycle import Result, run_cycle
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.halting import pause, resume
+from reconciler.message import joined, pack, say, unpack
 from reconciler.ports import Clock, Store
 
 Sides = Callable[[], AbstractAsyncContextManager[tuple[Connection, Writers]]]
@@ -112,11 +112,13 @@ async def perform(request: Request, operator: str, means: Means) -> Said:
     try:
         return await _perform(request, operator, means)
     except ReconcilerError as error:
-        return Said(err=(say("reconciler: {error}", error=_sentence(error)),), exit_code=error.exit_code)
+        return refusal(error)
 
 
-def _sentence(error: ReconcilerError) -> str:
-    return error.args[0] if error.args and isinstance(error.args[0], str) else str(error)
+def refusal(error: ReconcilerError) -> Said:
+    """An error as the command line words it."""
+    words = tuple(say("reconciler: {words}", words=words) for words in error.sentences)
+    return Said(err=words, exit_code=error.exit_code)
 
 
 async def _perform(request: Request, operator: str, means: Means) -> Said:
@@ -182,7 +184,7 @@ async def _resume(request: Resume, operator: str, means: Means) -> Said:
     skipped = sorted(wanted - {one.canonical for one in result.prospect.checked.operations})
     return Said(
         out=(said, sentence(result)),
-        err=tuple(say("skipped, changed meanwhile: {operation}", operation=one) for one in skipped),
+        err=tuple(say("skipped, changed meanwhile: {missing}", missing=one) for one in skipped),
         exit_code=4 if skipped and result.exit_code == 0 else result.exit_code,
     )
 
@@ -190,14 +192,20 @@ async def _resume(request: Resume, operator: str, means: Means) -> Said:
 def sentence(result: Result) -> str:
     """What a cycle did, on one line."""
     counts = result.counts
-    parts = [
-        f"{counts.get('created', 0)} created",
-        f"{counts.get('updated_work', 0)} work items updated",
-        f"{counts.get('updated_crm', 0)} CRM tasks updated",
+    parts: list[str] = [
+        say("{count} created", count=counts.get("created", 0)),
+        say("{count} work items updated", count=counts.get("updated_work", 0)),
+        say("{count} CRM tasks updated", count=counts.get("updated_crm", 0)),
     ]
-    parts += [f"{counts[name]} {name}" for name in ("unlinked", "refused", "dropped") if counts.get(name)]
-    down = [f"{side} unavailable: {error}" for side, error in result.down.items()]
-    return f"{result.outcome}: {', '.join(parts)}" + "".join(f"; {words}" for words in down)
+    extra = {
+        "unlinked": say("{count} unlinked", count=counts.get("unlinked", 0)),
+        "refused": say("{count} refused", count=counts.get("refused", 0)),
+        "dropped": say("{count} dropped", count=counts.get("dropped", 0)),
+    }
+    parts += [words for name, words in extra.items() if counts.get(name)]
+    down = [say("{side} unavailable: {error}", side=side, error=error) for side, error in result.down.items()]
+    done = say("{outcome}: {parts}", outcome=say(result.outcome), parts=joined(parts, ", "))
+    return joined([done, *down])
 
 
 # The two values as JSON, one line each
@@ -214,18 +222,18 @@ def parse_request(line: str) -> tuple[Request, str]:
     try:
         body = json.loads(line)
     except (ValueError, RecursionError):
-        raise UsageError("the request is not one line of JSON") from None
+        raise UsageError(say("the request is not one line of JSON")) from None
     if not isinstance(body, dict):
-        raise UsageError("the request is not a JSON object")
+        raise UsageError(say("the request is not a JSON object"))
     kind = KINDS.get(body.pop("command", None)) if isinstance(body.get("command"), str) else None
     if kind is None:
-        raise UsageError(f"the request names no command; it is one of {', '.join(KINDS)}")
+        raise UsageError(say("the request names no command; it is one of {commands}", commands=", ".join(KINDS)))
     operator = body.pop("operator", None)
     if not isinstance(operator, str) or not operator:
-        raise UsageError("the request does not say who asks (operator)")
+        raise UsageError(say("the request does not say who asks (operator)"))
     types = get_type_hints(kind)
     if set(body) != {field.name for field in fields(kind)} or not all(_fits(body[name], types[name]) for name in types):
-        raise UsageError(f"the request {kind.__name__.lower()} takes {', '.join(types)}")
+        raise UsageError(say("the request takes exactly: {keys}", keys=", ".join(types)))
     return kind(**body), operator
 
 

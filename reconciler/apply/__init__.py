@@ -44,7 +44,7 @@ async def apply(ledger: Ledger, operations: Sequence[Operation]) -> None:
     except (SideDown, SideClosed) as error:
         ledger.fail(error)
     except SideError as error:
-        ledger.fail(SideDown(error.side, str(error), words=error.words, retry_after=error.retry_after))
+        ledger.fail(SideDown(error.side, error.message, words=error.words, retry_after=error.retry_after))
 
 
 async def mark(ledger: Ledger) -> None:

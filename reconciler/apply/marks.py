@@ -12,6 +12,7 @@ from reconciler.apply.ledger import Ledger
 from reconciler.core.model import Attention, Code, Edit, Entry, Link, Presence, Refused, Side
 from reconciler.core.observe import by_us, observe, with_half
 from reconciler.errors import NotApplied, SideDown, Unclear
+from reconciler.message import say
 
 
 async def apply_marks(ledger: Ledger, side: Side, links: Sequence[Link]) -> None:
@@ -40,7 +41,7 @@ async def apply_marks(ledger: Ledger, side: Side, links: Sequence[Link]) -> None
     try:
         answers = await writer.update(edits)
     except NotApplied as refused:
-        raise SideDown(side, str(refused), retry_after=refused.retry_after) from refused
+        raise SideDown(side, refused.message, retry_after=refused.retry_after) from refused
     except Unclear as unclear:
         raise SideDown(side, str(unclear)) from unclear
     read = await writer.by_id([edit.id for edit in edits])
@@ -70,8 +71,13 @@ def _marker_refused(ledger: Ledger, side: Side, link: Link, answer: Refused) -> 
         id=link.half(side).id,
         code=Code.MARKER_REFUSED,
         message=(
-            f"{side} refused our link marker on {link.half(side).id}: {answer.words or answer.code};"
-            " the link stands, but could not be rebuilt from the records alone"
+            say(
+                "{side} refused our link marker on {id}: {words}; the link stands, but could not be "
+                "rebuilt from the records alone",
+                side=side,
+                id=link.half(side).id,
+                words=answer.words or answer.code,
+            )
         ),
         words=answer.words,
         title=link.title,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-import click
-
 from reconciler.cli.ending import run
+from reconciler.cli.speaking import tell
+from reconciler.message import say
 
 if TYPE_CHECKING:
     from reconciler.errors import LeaseHeld
@@ -29,9 +29,9 @@ def ask(config_path: str | None, request: Request) -> int:
     except LeaseHeld as held:
         said = _hand_over(settings, request, held)
     for line in said.out:
-        click.echo(line)
+        tell(line)
     for line in said.err:
-        click.echo(line, err=True)
+        tell(line, err=True)
     return said.exit_code
 
 
@@ -57,4 +57,4 @@ def _hand_over(settings: Settings, request: Request, held: LeaseHeld) -> Said:
     try:
         return parse_said(answer)
     except ValueError:
-        raise Unanswered("what answered is no daemon of this version") from None
+        raise Unanswered(say("what answered is no daemon of this version")) from None

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reconciler.cli.ending import config_option, ending, run
+from reconciler.cli.speaking import tell
+from reconciler.message import say
 
 if TYPE_CHECKING:
     from reconciler.settings import Settings
@@ -30,10 +32,19 @@ def once(config_path: str | None, sweep: bool) -> int:
         with app.writing_state(settings) as store:
             async with app.connect_writing(settings) as (connection, writers):
                 result = await run_cycle(connection, writers, store, sweeping=sweep)
-                click.echo(sentence(result))
+                tell(sentence(result))
                 for entry in store.attention():
                     if entry.acked is None:
-                        click.echo(f"needs a person: {entry.side} {entry.id} {entry.code}: {entry.message}", err=True)
+                        tell(
+                            say(
+                                "needs a person: {side} {id} {code}: {message}",
+                                side=entry.side,
+                                id=entry.id,
+                                code=entry.code.value,
+                                message=entry.message,
+                            ),
+                            err=True,
+                        )
                 return result.exit_code
 
     return run(cycle())
@@ -66,10 +77,10 @@ async def _report(settings: Settings, kind: str, output: Path | None, exit_code:
             data = await dry_run(connection, state)
     text = FORMATS[kind](data)
     if output is None:
-        click.echo(text, nl=False)
+        tell(text, nl=False)
     else:
         write_private(output, text)
-        click.echo(f"written to {output}", err=True)
+        tell(say("written to {output}", output=output), err=True)
     return report_code(data, exit_code)
 
 
@@ -107,7 +118,13 @@ def rebuild(config_path: str | None) -> int:
         with app.writing_state(settings) as store:
             async with app.connect(settings) as connection:
                 found, differing = await rebuild_links(connection, store, operator=app.operator())
-        click.echo(f"{found} links rebuilt; {differing} fields differ and wait on the attention list")
+        tell(
+            say(
+                "{found} links rebuilt; {differing} fields differ and wait on the attention list",
+                found=found,
+                differing=differing,
+            )
+        )
         return 4 if differing else 0
 
     return run(work())

@@ -11,6 +11,9 @@ from typing import Any, ParamSpec, TypeVar
 
 import click
 
+from reconciler.cli.speaking import tell
+from reconciler.message import say
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -32,14 +35,15 @@ def ending(command: Callable[P, int]) -> Callable[P, None]:
         try:
             code = command(*args, **kwargs)
         except ReconcilerError as error:
-            click.echo(f"reconciler: {error}", err=True)
+            for words in error.sentences:
+                tell(say("reconciler: {words}", words=words), err=True)
             code = error.exit_code
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except KeyboardInterrupt:
             code = 130
         except Exception:  # a bug: nothing is lost, the state is transactional
-            click.echo("reconciler: unexpected failure; nothing is lost. Please report this:", err=True)
+            tell(say("reconciler: unexpected failure; nothing is lost. Please report this:"), err=True)
             traceback.print_exc(file=sys.stderr)
             code = 1
         sys.exit(code)

@@ -6,6 +6,8 @@ import click
 
 from reconciler.cli.asking import ask
 from reconciler.cli.ending import config_option, ending
+from reconciler.cli.speaking import spoken
+from reconciler.message import say
 
 
 @click.command()
@@ -20,7 +22,7 @@ def link(task: str, config_path: str | None, project: str | None, group: str | N
     from reconciler.requests import Link
 
     if (item is None) == (project is None or group is None) or (item is not None and (project or group)):
-        raise click.UsageError("give either --project and --group, or --item")
+        raise click.UsageError(spoken(say("give either --project and --group, or --item")))
     return ask(config_path, Link(task=task, project=project, group=group, item=item))
 
 
@@ -47,5 +49,5 @@ def retry(task: str | None, config_path: str | None, item: str | None, everythin
     from reconciler.requests import Retry
 
     if sum((task is not None, item is not None, everything)) != 1:
-        raise click.UsageError("give one of TASK, --item or --all")
+        raise click.UsageError(spoken(say("give one of TASK, --item or --all")))
     return ask(config_path, Retry(task=task, item=item))

@@ -6,6 +6,8 @@ import click
 
 from reconciler.cli.asking import ask
 from reconciler.cli.ending import config_option, ending
+from reconciler.cli.speaking import spoken
+from reconciler.message import say
 
 
 @click.command()
@@ -45,7 +47,7 @@ def ack(task: str | None, config_path: str | None, item: str | None, reason: str
     from reconciler.requests import Ack
 
     if (task is None) == (item is None):
-        raise click.UsageError("give either TASK or --item")
+        raise click.UsageError(spoken(say("give either TASK or --item")))
     return ask(config_path, Ack(task=task, item=item, reason=reason))
 
 

@@ -6,6 +6,7 @@ import json
 from datetime import datetime
 
 from reconciler.core.model import Aside, Attention, Candidate, Field, Link, Side
+from reconciler.message import say
 
 
 def aside_entry(link: Link, name: Field, aside: Aside) -> Attention:
@@ -16,7 +17,13 @@ def aside_entry(link: Link, name: Field, aside: Aside) -> Attention:
         id=link.half(giver).id,
         code=aside.code,
         field=name,
-        message=f"{name} was not written to {aside.side} {link.half(aside.side).id}: {aside.words}",
+        message=say(
+            "{name} was not written to {side} {id}: {words}",
+            name=name,
+            side=aside.side,
+            id=link.half(aside.side).id,
+            words=aside.words,
+        ),
         words=aside.words,
         title=link.title,
         since=aside.since,

@@ -11,6 +11,7 @@ from reconciler.core.merge import Triple
 from reconciler.core.model import Aside, Code, Field, Link, Side
 from reconciler.core.moment import Moment
 from reconciler.core.policy import Policy
+from reconciler.message import say
 
 REVERTS: Final = 3
 """So many reverts of one field within the window set it aside."""
@@ -38,9 +39,13 @@ def fought_over(link: Link, name: Field, giver: Side, seen: Triple, policy: Poli
         side=giver.other,
         code=Code.PING_PONG,
         words=(
-            f"the value flips between «{seen.crm}» (CRM) and «{seen.work}» (Work) without a user's edit: another"
-            " program writes here too, for example the vendor's own connector or an automation; switch that off,"
-            " then `retry`"
+            say(
+                "the value flips between «{crm}» (CRM) and «{work}» (Work) without a user's edit: "
+                "another program writes here too, for example the vendor's own connector or an "
+                "automation; switch that off, then `retry`",
+                crm=seen.crm,
+                work=seen.work,
+            )
         ),
         value=seen.now(giver),
         since=moment.now,
@@ -58,7 +63,10 @@ def renamed(link: Link, name: Field, giver: Side, seen: Triple, moment: Moment) 
     return Aside(
         side=giver.other,
         code=Code.STATUS_UNKNOWN,
-        words=f"«{value}» is new, and the record's stamp did not move: a status was renamed; map it in [status]",
+        words=say(
+            "«{value}» is new, and the record's stamp did not move: a status was renamed; map it in [status]",
+            value=value,
+        ),
         value=value,
         since=moment.now,
     )

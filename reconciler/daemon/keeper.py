@@ -16,15 +16,15 @@ from typing import Final
 from reconciler import app
 from reconciler.configured import record_config
 from reconciler.connection import Connection, Writers
-from reconciler.core.message import pack, say
 from reconciler.cycle import Result, run_cycle
 from reconciler.daemon.happening import Asked, Ended, Happening
 from reconciler.daemon.stopping import Stop, Stopped, stoppable
-from reconciler.errors import Halted, LeaseHeld, ReconcilerError
+from reconciler.errors import Halted, LeaseHeld, ReconcilerError, UsageError
 from reconciler.halting import pausing
 from reconciler.handing import listening
+from reconciler.message import joined, pack, say
 from reconciler.ports import Store
-from reconciler.requests import Means, Request, Said, parse_request, perform, said_line
+from reconciler.requests import Means, Request, Said, parse_request, perform, refusal, said_line
 from reconciler.settings import Settings
 
 STALLED: Final = timedelta(minutes=3)
@@ -122,7 +122,7 @@ class Keeper:
         """Note for `status` that a changed config is not used."""
         if self._store is not None:
             at = self._world.clock.now().isoformat()
-            _note(self._store, REFUSED, {"at": at, "message": pack(str(error))})
+            _note(self._store, REFUSED, {"at": at, "message": pack(joined(error.sentences))})
 
     async def _wire(self, settings: Settings) -> tuple[AsyncExitStack, tuple[Connection, Writers]]:
         async with AsyncExitStack() as stack:
@@ -268,11 +268,11 @@ class Keeper:
         try:
             request, operator = parse_request(line)
         except ReconcilerError as error:
-            return _refusal(str(error))
+            return _refusal(error)
         command = type(request).__name__.lower()
         async with self._turn:
             if not waiting():
-                return _refusal("nobody waits for the answer")
+                return _refusal(UsageError(say("nobody waits for the answer")))
             self.stop.moved()
             try:
                 self.stop.check()
@@ -280,10 +280,10 @@ class Keeper:
             except Stopped:
                 await self.stop.idle()
                 words = say("the daemon is stopping; what was not done yet is not done. Run it again")
-                return _refusal(words, LeaseHeld.exit_code)
+                return _refusal(LeaseHeld(words))
             except Exception as error:  # a bug; the daemon and the connection go on
                 self._hear(Asked(connection=self.name, command=command, exit_code=1, error=error))
-                return _refusal(say("unexpected failure; nothing is lost, the daemon's log says more"), 1)
+                return _refusal(ReconcilerError(say("unexpected failure; nothing is lost, the daemon's log says more")))
             self._hear(Asked(connection=self.name, command=command, exit_code=said.exit_code))
             return said_line(said)
 
@@ -300,15 +300,15 @@ class Keeper:
         yield self._sides
 
 
-def _refusal(words: str, exit_code: int = 2) -> str:
-    return said_line(Said(err=(say("reconciler: {error}", error=words),), exit_code=exit_code))
+def _refusal(error: ReconcilerError) -> str:
+    return said_line(refusal(error))
 
 
 def _trouble(ended: Ended, before: Mapping[str, str] | None) -> Mapping[str, str] | None:
     if ended.error is None:
         return None
     words = say("unexpected failure ({kind}); the log says more", kind=type(ended.error).__name__)
-    message = pack(str(ended.error) if isinstance(ended.error, ReconcilerError) else words)
+    message = pack(ended.error.message if isinstance(ended.error, ReconcilerError) else words)
     since = before["since"] if before and before["message"] == message else ended.started.isoformat()
     return {"outcome": ended.outcome, "message": message, "since": since}
 

@@ -20,6 +20,7 @@ from reconciler.daemon.narrator import Narrator
 from reconciler.daemon.notify_socket import Notifier
 from reconciler.daemon.scheduler import Timetable
 from reconciler.errors import ConfigError, Problem, ReconcilerError
+from reconciler.message import say
 from reconciler.settings import Settings
 
 PULSE: Final = 5.0
@@ -105,7 +106,9 @@ class Daemon:
 
     def _nothing(self) -> ConfigError:
         places = ", ".join(str(path) for path in self._given)
-        return ConfigError(Problem(where=places, message="there is no config file; each connection is one .toml file"))
+        return ConfigError(
+            Problem(where=places, message=say("there is no config file; each connection is one .toml file"))
+        )
 
     async def _begin(self, path: Path, settings: Settings) -> list[ReconcilerError]:
         """Open a connection; one that cannot be opened is tried again at each of its ticks."""
@@ -158,12 +161,12 @@ class Daemon:
         for other, keeper in self.keepers.items():
             if other == path:
                 if app.state_path(keeper.settings) != app.state_path(settings):
-                    raise refusal("state.url", "cannot change while the daemon runs; restart it")
+                    raise refusal("state.url", say("cannot change while the daemon runs; restart it"))
                 continue
             if keeper.name == settings.connection.name:
-                raise refusal("connection.name", f"{other} has that name too; each connection needs its own")
+                raise refusal("connection.name", say("{other} has that name too; each needs its own", other=other))
             if app.state_path(keeper.settings) == app.state_path(settings):
-                raise refusal("state.url", f"{other} uses that state too; each connection needs its own")
+                raise refusal("state.url", say("{other} uses that state too; each needs its own", other=other))
         return settings
 
     def _refuse(self, path: Path, error: ReconcilerError) -> None:

@@ -11,6 +11,7 @@ from reconciler.core.model import Attention, CycleRow, Entry, Field, Link, Readi
 from reconciler.core.operations import ConflictLine, Create, Delete, Operation, Unlink, Update, fingerprint, kind
 from reconciler.core.plan import Plan
 from reconciler.core.policy import Policy
+from reconciler.message import unpack
 from reconciler.ports import StateReader
 
 Json = dict[str, Any]
@@ -229,7 +230,7 @@ def status_data(name: str, state: StateReader) -> Json:
     """The state of a connection: last cycle, watermarks, links, pending, attention list."""
     cycles = state.cycles(limit=10)
     tally = state.tally()
-    sides = {side.value: state.fact(f"side.{side}") for side in Side}
+    sides = {side.value: spoken_fact(state, f"side.{side}", "reason") for side in Side}
     return {
         "connection": name,
         "last_cycle": cycle_data(cycles[0]) if cycles else None,
@@ -244,8 +245,14 @@ def status_data(name: str, state: StateReader) -> Json:
         "acknowledged": sum(1 for entry in state.attention() if entry.acked is not None),
         "sides": sides,
         "paused": state.fact("paused"),
-        "halted": state.fact("halted"),
+        "halted": spoken_fact(state, "halted", "message"),
     }
+
+
+def spoken_fact(state: StateReader, fact: str, key: str) -> Json | None:
+    """A fact of the state in which `key` holds a sentence for a person."""
+    stored = state.fact(fact)
+    return None if stored is None else {**stored, key: unpack(stored[key])}
 
 
 def entry_data(entry: Entry) -> Json:

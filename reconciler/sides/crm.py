@@ -29,6 +29,7 @@ from reconciler.core.model import (
     Value,
 )
 from reconciler.errors import SideDown, Unclear
+from reconciler.message import say
 from reconciler.ports import Clock, Visit
 from reconciler.sides.answer import count, fold, moment, pick, trouble
 from reconciler.sides.http import Access, Channel, HttpLimits, Request
@@ -84,7 +85,7 @@ class CrmAuth:
         answer = await self._channel.read(request, _Credentials(self._profile))
         token = pick(answer, "data")
         if not isinstance(token, str) or not token or not token.isascii() or not token.isprintable():
-            raise SideDown(Side.CRM, "crm: the answer to the token request holds no token")
+            raise SideDown(Side.CRM, say("crm: the answer to the token request holds no token"))
         self._token, self._renew = token, self._renewal(token)
 
     def _renewal(self, token: str) -> datetime | None:
@@ -113,7 +114,7 @@ class _Credentials:
         return False
 
 
-_CUT: Final = "an administrator cut the connection of this AppID; connect it again in AMIS Bán hàng"
+_CUT: Final = say("an administrator cut the connection of this AppID; connect it again in AMIS Bán hàng")
 
 
 def _expiry(token: str) -> datetime | None:
@@ -204,7 +205,7 @@ class CrmReader:
     def _rows(self, body: Mapping[str, Any]) -> Page:
         rows = pick(body, "data", default=_UNSEEN)
         if not isinstance(rows, list):
-            raise SideDown(Side.CRM, "crm: the answer holds no list of tasks")
+            raise SideDown(Side.CRM, say("crm: the answer holds no list of tasks"))
         records = [record for row in rows if (record := self._record(row)) is not None]
         total = count(pick(body, "total_records"))
         return Page(records, total, last=total is None or total <= len(rows), unusable=len(rows) - len(records))
@@ -221,7 +222,7 @@ class CrmReader:
         problems: list[str] = []
         modified = moment(pick(row, profile.modified))
         if modified is None:
-            problems.append(f"{profile.modified} is no date")
+            problems.append(say("{modified} is no date", modified=profile.modified))
         for name, wire in self._names.items():
             given = pick(row, wire, default=_UNSEEN)
             if given is _UNSEEN:
@@ -231,13 +232,13 @@ class CrmReader:
             elif name in DAYS:
                 when = moment(given)
                 if when is None:
-                    problems.append(f"{wire} is no date")
+                    problems.append(say("{wire} is no date", wire=wire))
                 else:
                     values[name] = when.astimezone(ZONE).date().isoformat()
             elif isinstance(given, str):
                 values[name] = given
             else:
-                problems.append(f"{wire} is no text")
+                problems.append(say("{wire} is no text", wire=wire))
         traits = {"priority": profile.priority, "form_layout": profile.layout, "unit": profile.unit}
         return Record(
             side=Side.CRM,
@@ -297,7 +298,7 @@ class CrmWriter(CrmReader):
         self._auth.accepted(write=True)
         results = pick(reply.body, "results")
         if not isinstance(results, list) or len(results) != len(ids):
-            raise Unclear(Side.CRM, f"crm {verb}: the answer does not say what became of each record")
+            raise Unclear(Side.CRM, say("crm {verb}: the answer does not say what became of each record", verb=verb))
         return [self._answer(verb, one, known) for one, known in zip(results, ids, strict=True)]
 
     def _answer(self, verb: str, result: Any, known: str) -> Answer:
@@ -305,10 +306,10 @@ class CrmWriter(CrmReader):
         success = pick(result, "success") if isinstance(result, dict) else None
         if success is True and fault is None:
             if record_id(pick(result, "data")) not in (known, None):
-                raise Unclear(Side.CRM, f"crm {verb}: the answer names another record than the one sent")
+                raise Unclear(Side.CRM, say("crm {verb}: the answer names another record than the one sent", verb=verb))
             return Accepted(id=known)
         if fault is None:
-            raise Unclear(Side.CRM, f"crm {verb}: an element of the answer cannot be read")
+            raise Unclear(Side.CRM, say("crm {verb}: an element of the answer cannot be read", verb=verb))
         infos = pick(result, "validate_infos")
         named = [one for one in infos if isinstance(one, dict)] if isinstance(infos, list) else []
         wires = [fold(text_of(pick(one, "field_name")) or "") for one in named]

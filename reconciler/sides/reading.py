@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from reconciler.core.model import Offset, Reading, Record, Side
 from reconciler.errors import SideDown
+from reconciler.message import say
 from reconciler.sides.scan import Fetch, Page, Proof
 
 DIGITS_AT_MOST: Final = 40
@@ -58,7 +59,7 @@ async def by_id_in_chunks(
     async def take(chunk: Sequence[str]) -> None:
         page = await fetch(chunk)
         if page.unusable or not page.last:
-            raise SideDown(side, f"{side} by-id: the answer is not whole")
+            raise SideDown(side, say("{side} by-id: the answer is not whole", side=side))
         found.update((row.id, row) for row in page.rows if row.id in wanted)
 
     try:

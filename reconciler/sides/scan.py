@@ -13,18 +13,19 @@ from datetime import datetime
 from typing import Final
 
 from reconciler.core.model import Record
+from reconciler.message import say
 from reconciler.ports import Visit
 
 SPARE_PAGES: Final = 20
 """How many pages more than expected a scan may take before it is given up as unproven."""
 
-UNSORTED: Final = "the order is not the one asked for"
-SHORT: Final = "pages hold fewer rows than asked for (page_size)"
-ENDLESS: Final = "more pages than the list can have"
-NO_TOTAL: Final = "the server does not say how many rows there are"
-FELL: Final = "rows disappeared while it was read"
-TOUCHING: Final = "rows moved between two pages, or equal stamps meet at their border"
-CROWDED: Final = "more rows of one stamp than a page holds, and no total"
+UNSORTED: Final = say("the order is not the one asked for")
+SHORT: Final = say("pages hold fewer rows than asked for (page_size)")
+ENDLESS: Final = say("more pages than the list can have")
+NO_TOTAL: Final = say("the server does not say how many rows there are")
+FELL: Final = say("rows disappeared while it was read")
+TOUCHING: Final = say("rows moved between two pages, or equal stamps meet at their border")
+CROWDED: Final = say("more rows of one stamp than a page holds, and no total")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class Proof:
             if row.modified is not None and (self.newest is None or row.modified > self.newest):
                 self.newest = row.modified
         if page.unusable:
-            self.note = f"{page.unusable} rows without an id"
+            self.note = say("{unusable} rows without an id", unusable=page.unusable)
 
     def doubt(self, note: str) -> None:
         """Note the first thing that speaks against completeness."""
@@ -135,7 +136,7 @@ async def scan_descending(
             return proof
         if proof.note:
             return proof
-    proof.doubt(f"after {passes} passes still in doubt: {walk.doubt}")
+    proof.doubt(say("after {passes} passes still in doubt: {doubt}", passes=passes, doubt=walk.doubt))
     return proof
 
 
