@@ -107,6 +107,7 @@ def policy(settings: Settings) -> Policy:
         resolve_after=settings.limits.resolve_after,
         confirm_after=settings.deletes.confirm_after,
         retry_for=settings.limits.retry_for,
+        back_off=settings.schedule.poll,
         routes=tuple(_route(route) for route in settings.routes),
         propagate_deletes=settings.deletes.policy == "propagate",
         revert_window=max(timedelta(hours=1), 10 * settings.schedule.poll),

@@ -91,10 +91,10 @@ class Keeper:
             self._held = held.pop_all()
 
     async def close(self) -> None:
-        """Give everything back, once what has the turn is over; `stop` was asked for."""
+        """Give everything back, once what has the turn is over; `stop` was asked for, so nothing takes it again."""
         async with self._turn:
             self._store = self._sides = None
-            await self._held.aclose()
+        await self._held.aclose()
 
     async def change(self, settings: Settings) -> list[str] | None:
         """Go on with other settings from the next cycle on; the state must be the same one.

@@ -221,7 +221,9 @@ def _status_lines(data: Json) -> Iterator[str]:
                 reason=health["reason"],
             )
     if data["paused"]:
-        yield say("paused by {operator}: {reason}", operator=data["paused"]["operator"], reason=data["paused"]["reason"])
+        yield say(
+            "paused by {operator}: {reason}", operator=data["paused"]["operator"], reason=data["paused"]["reason"]
+        )
     if data["halted"]:
         halted = data["halted"]
         yield say("HALTED ({reason}): {message}", reason=say(halted["reason"]), message=halted["message"])
@@ -229,6 +231,16 @@ def _status_lines(data: Json) -> Iterator[str]:
             "{count} operations are held; `reconciler resume --reason .. --approve {fingerprint}` applies them",
             count=halted["count"],
             fingerprint=halted["fingerprint"],
+        )
+    if trouble := data["trouble"]:
+        yield say(
+            "the daemon's cycles fail since {at}: {message}", at=local(trouble["since"]), message=trouble["message"]
+        )
+    if refused := data["config_refused"]:
+        yield say(
+            "the config was changed at {at} and is not used: {message}",
+            at=local(refused["at"]),
+            message=refused["message"],
         )
     for row in data["attention"]:
         yield attention_line(row)
