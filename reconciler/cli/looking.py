@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli.ending import config_option, ending, run
-from reconciler.cli.speaking import spoken, tell
+from reconciler.cli.speaking import spoken, tell, translate
 from reconciler.message import say
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def status(config_path: str | None, kind: str) -> int:
     settings = app.load(config_path, os.environ)
     with app.reading_state(settings) as state:
         data = status_data(settings.connection.name, state)
-    tell(as_json(data) if kind == "json" else status_text(data), nl=False)
+    tell(as_json(data, translate()) if kind == "json" else status_text(data, translate()), nl=False)
     return 0
 
 
@@ -61,7 +61,7 @@ def history(
     if kind == "json":
         tell(json.dumps(rows, ensure_ascii=False, indent=1))
     else:
-        tell(history_csv(rows) if kind == "csv" else history_text(rows), nl=False)
+        tell(history_csv(rows, translate()) if kind == "csv" else history_text(rows, translate()), nl=False)
     return 0
 
 
@@ -98,7 +98,7 @@ def why(task: str, config_path: str | None) -> int:
     with app.reading_state(settings) as state:
         data = pair_data(state, task)
         rows = [entry_data(entry) for entry in state.journal(crm_id=task)]
-    tell(why_text(data, rows), nl=False)
+    tell(why_text(data, rows, translate()), nl=False)
     return 0
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from reconciler.cli.ending import config_option, ending, run
-from reconciler.cli.speaking import tell
+from reconciler.cli.speaking import tell, translate
 from reconciler.message import say
 
 
@@ -34,7 +34,7 @@ def plan(config_path: str | None, output: Path, exit_code: bool) -> int:
                 data, prospect = await foresee(connection, state)
         operations = prospect.checked.operations
         write_private(output, plan_file(operations, app.identity(settings), prospect.moment.now))
-        tell(as_text(data), nl=False)
+        tell(as_text(data, translate()), nl=False)
         tell(say("saved to {output}", output=output), err=True)
         return report_code(data, exit_code)
 
