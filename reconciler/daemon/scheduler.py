@@ -63,8 +63,7 @@ class Timetable:
         self._scheduler = AsyncIOScheduler(
             timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         )
-        self._scheduler.add_listener(self._submitted, EVENT_JOB_SUBMITTED)
-        self._scheduler.add_listener(self._met_itself, EVENT_JOB_MAX_INSTANCES)
+        self._scheduler.add_listener(self._count, EVENT_JOB_SUBMITTED | EVENT_JOB_MAX_INSTANCES)
 
     def start(self) -> None:
         """Begin; called once, inside the event loop."""
@@ -112,6 +111,8 @@ class Timetable:
 
         Returns whether all ended by themselves. APScheduler's own shutdown would cancel them at once.
         """
+        if self._stopping or not self._scheduler.running:
+            return True
         self._scheduler.pause()
         self._stopping = True
         if self._running:
@@ -138,14 +139,9 @@ class Timetable:
         finally:
             self._running.discard(task)
 
-    def _submitted(self, event: Any) -> None:
-        self._count(event)
-
-    def _met_itself(self, event: Any) -> None:
-        self.skipped[event.job_id] += 1
-        self._count(event)
-
     def _count(self, event: Any) -> None:
+        if event.code == EVENT_JOB_MAX_INSTANCES:
+            self.skipped[event.job_id] += 1
         [scheduled] = event.scheduled_run_times
         job = self._scheduler.get_job(event.job_id)
         if job is not None:
