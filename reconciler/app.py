@@ -18,6 +18,7 @@ from typing import Final, TypeVar
 import httpx
 
 from reconciler.clock import SystemClock
+from reconciler.configured import record_config
 from reconciler.connection import Connection, Writers
 from reconciler.core import text
 from reconciler.core.lenses import OwnerLens, lenses
@@ -36,7 +37,7 @@ from reconciler.sides.crm import CrmReader, CrmWriter
 from reconciler.sides.http import Access, HttpLimits
 from reconciler.sides.profile import CrmProfile, WorkProfile
 from reconciler.sides.work import WorkReader, WorkWriter
-from reconciler.store import hold, open_reader, open_store
+from reconciler.store import database_path, hold, open_reader, open_store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +107,7 @@ def policy(settings: Settings) -> Policy:
         resolve_after=settings.limits.resolve_after,
         confirm_after=settings.deletes.confirm_after,
         retry_for=settings.limits.retry_for,
+        back_off=settings.schedule.poll,
         routes=tuple(_route(route) for route in settings.routes),
         propagate_deletes=settings.deletes.policy == "propagate",
         revert_window=max(timedelta(hours=1), 10 * settings.schedule.poll),
@@ -206,9 +208,15 @@ def writing_state(settings: Settings, world: World = REAL) -> Iterator[Store]:
         store = open_store(settings.state.url.get_secret_value(), random_bytes=world.random_bytes)
         try:
             _prove_identity(settings, store)
+            record_config(settings, store, world.clock.now())
             yield store
         finally:
             store.close()
+
+
+def state_path(settings: Settings) -> Path | None:
+    """The absolute path of the state's file; None if it is not a file."""
+    return database_path(settings.state.url.get_secret_value())
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from reconciler.apply import Ledger, apply
@@ -29,8 +29,6 @@ from reconciler.survey import NOWHERE
 
 OUTCOMES: Final = {"ok": 0, "attention": 4, "halted": 5, "unavailable": 6}
 """How a cycle can end, and the exit code for it."""
-
-FIRST_BACK_OFF: Final = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +135,7 @@ def close(ledger: Ledger, prospect: Prospect, started: datetime) -> Result:
     waiting = any(entry.acked is None for entry in store.attention()) and not pausing(store, now)
     outcome = "halted" if halted else "unavailable" if ledger.down else "attention" if waiting else "ok"
     counts = {"operations": len(prospect.plan.operations), **prospect.news.counts, **ledger.counts}
-    remember(store, ledger.down, now, FIRST_BACK_OFF)
+    remember(store, ledger.down, now, ledger.connection.policy.back_off)
     with store.transaction() as tx:
         tx.save_cycle(CycleRow(id=ledger.cycle, started_at=started, finished_at=now, outcome=outcome, counts=counts))
     return Result(prospect=prospect, outcome=outcome, counts=counts, down=ledger.down)

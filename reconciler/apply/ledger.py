@@ -21,7 +21,7 @@ from reconciler.ports import Store, Transaction
 class Ledger:
     """`links` are keyed by CRM id. `circumstances` is what a refusal depends on: the config and Work's projects.
 
-    `guard` is called just before every write and raises if the lease is lost.
+    `guard` is called before every batch and just before its write; it raises if nothing may be written any more.
     """
 
     connection: Connection

@@ -10,6 +10,7 @@ from reconciler.cli.cycles import once, rebuild, report
 from reconciler.cli.looking import backup, check, config, history, status, targets, verify, why
 from reconciler.cli.pairs import link, retry, unlink
 from reconciler.cli.plans import apply, plan
+from reconciler.cli.running import daemon
 from reconciler.cli.speaking import HELP_OPTIONS, Speaking, everything, language_option
 from reconciler.cli.steering import ack, pause, restore, resume
 from reconciler.cli.trying import demo, sandbox
@@ -27,7 +28,7 @@ def main() -> None:
 
 COMMANDS = (
     *(demo, sandbox),
-    *(once, report, plan, apply, backfill, rebuild),
+    *(daemon, once, report, plan, apply, backfill, rebuild),
     *(link, unlink, retry, ack, restore, pause, resume),
     *(targets, status, history, why, verify, backup, check, config),
 )

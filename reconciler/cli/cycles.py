@@ -10,10 +10,9 @@ import click
 
 from reconciler.cli.ending import config_option, ending, run
 from reconciler.cli.speaking import document, tell, translate
-from reconciler.message import joined, say, word
+from reconciler.message import say
 
 if TYPE_CHECKING:
-    from reconciler.cycle import Result
     from reconciler.settings import Settings
 
 
@@ -25,6 +24,7 @@ def once(config_path: str | None, sweep: bool) -> int:
     """Run one cycle (poll, plan, check, apply), then exit: for cron, tests and catching up."""
     from reconciler import app
     from reconciler.cycle import run_cycle
+    from reconciler.requests import sentence
 
     settings = app.load(config_path, os.environ)
 
@@ -48,25 +48,6 @@ def once(config_path: str | None, sweep: bool) -> int:
                 return result.exit_code
 
     return run(cycle())
-
-
-def sentence(result: Result) -> str:
-    """What a cycle did, on one line."""
-    counts = result.counts
-    parts: list[str] = [
-        say("{count} created", count=counts.get("created", 0)),
-        say("{count} work items updated", count=counts.get("updated_work", 0)),
-        say("{count} CRM tasks updated", count=counts.get("updated_crm", 0)),
-    ]
-    extra = {
-        "unlinked": say("{count} unlinked", count=counts.get("unlinked", 0)),
-        "refused": say("{count} refused", count=counts.get("refused", 0)),
-        "dropped": say("{count} dropped", count=counts.get("dropped", 0)),
-    }
-    parts += [words for name, words in extra.items() if counts.get(name)]
-    down = [say("{side} unavailable: {error}", side=side, error=error) for side, error in result.down.items()]
-    done = say("{outcome}: {parts}", outcome=word(result.outcome), parts=joined(parts, ", "))
-    return joined([done, *down])
 
 
 @click.command()

@@ -7,7 +7,7 @@ import functools
 import sys
 import traceback
 from collections.abc import Callable, Coroutine
-from typing import Any, ParamSpec
+from typing import Any, ParamSpec, TypeVar
 
 import click
 
@@ -15,6 +15,7 @@ from reconciler.cli.speaking import tell
 from reconciler.message import say
 
 P = ParamSpec("P")
+T = TypeVar("T")
 
 config_option = click.option(
     "--config",
@@ -50,6 +51,6 @@ def ending(command: Callable[P, int]) -> Callable[P, None]:
     return wrapped
 
 
-def run(work: Coroutine[Any, Any, int]) -> int:
+def run(work: Coroutine[Any, Any, T]) -> T:
     """Run an asynchronous command to its end."""
     return asyncio.run(work)

@@ -48,9 +48,9 @@ def plan(config_path: str | None, output: Path, exit_code: bool) -> int:
 def apply(file: Path, config_path: str | None) -> int:
     """Apply the plan in FILE, once. Operations whose records changed meanwhile are refused one by one and named."""
     from reconciler import app
-    from reconciler.cli.cycles import sentence
     from reconciler.cycle import run_cycle
     from reconciler.planfile import read_plan, spend
+    from reconciler.requests import sentence
 
     settings = app.load(config_path, os.environ)
 

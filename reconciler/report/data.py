@@ -246,6 +246,8 @@ def status_data(name: str, state: StateReader) -> Json:
         "sides": sides,
         "paused": state.fact("paused"),
         "halted": spoken_fact(state, "halted", "message"),
+        "trouble": spoken_fact(state, "trouble", "message"),
+        "config_refused": spoken_fact(state, "config_refused", "message"),
     }
 
 

@@ -232,6 +232,16 @@ def _status_lines(data: Json) -> Iterator[str]:
             count=halted["count"],
             fingerprint=halted["fingerprint"],
         )
+    if trouble := data["trouble"]:
+        yield say(
+            "the daemon's cycles fail since {at}: {message}", at=local(trouble["since"]), message=trouble["message"]
+        )
+    if refused := data["config_refused"]:
+        yield say(
+            "the config was changed at {at} and is not used: {message}",
+            at=local(refused["at"]),
+            message=refused["message"],
+        )
     for row in data["attention"]:
         yield attention_line(row)
 

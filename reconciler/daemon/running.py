@@ -1,0 +1,294 @@
+"""The daemon itself: starts the connections, reloads their configs, tells systemd how it goes, and stops.
+
+Connections are strangers to each other: one that is halted, fails or cannot even be opened has no effect on the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import signal
+from collections.abc import Coroutine, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from reconciler import __version__, app
+from reconciler.daemon.happening import Happening
+from reconciler.daemon.keeper import Keeper
+from reconciler.daemon.log import logger
+from reconciler.daemon.narrator import Narrator
+from reconciler.daemon.notify_socket import Notifier
+from reconciler.daemon.scheduler import Timetable
+from reconciler.errors import ConfigError, Problem, ReconcilerError
+from reconciler.message import say
+from reconciler.settings import Settings
+
+PULSE: Final = 5.0
+"""Seconds between looks at the daemon's own health."""
+
+READY_AFTER: Final = 30.0
+"""Seconds after which systemd is told that the daemon runs, though a first cycle (a large listing) is not over yet."""
+
+DRAIN: Final = 75.0
+"""Seconds that what is under way has to end when the daemon stops: a batch of writes and its read-back. Less than
+TimeoutStopSec of the units."""
+
+ORDER: Final = (2, 7, 1, 5, 6)
+"""Which failure counts when nothing can be started."""
+
+
+class Daemon:
+    """`given` are config files, and folders whose `.toml` files are configs, each of one connection."""
+
+    def __init__(
+        self,
+        given: Sequence[Path],
+        env: Mapping[str, str],
+        *,
+        world: app.World = app.REAL,
+        notifier: Notifier | None = None,
+    ) -> None:
+        self.keepers: dict[Path, Keeper] = {}
+        self.refused: dict[Path, ReconcilerError] = {}
+        self.timetable = Timetable(world.clock, self._broken)
+        self._given = [path.absolute() for path in given]
+        self._env = env
+        self._world = world
+        self._notifier = notifier or Notifier(env)
+        self._log = logger()
+        self._ending = asyncio.Event()
+        self._reload = asyncio.Event()
+        self._bug: BaseException | None = None
+        self._ready = False
+        self._status = ""
+        self._seen = ""
+        self._stalled: list[str] = []
+        self._started = world.clock.monotonic()
+
+    async def run(self) -> int:
+        """Run until a signal says to stop; returns the exit code.
+
+        Raises `ConfigError`, `LeaseHeld`, `StateError` or `Halted` if no connection at all can be started.
+        """
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._ending.set)
+        loop.add_signal_handler(signal.SIGHUP, self._reload.set)
+        self._seen = self._digest()
+        await self._start()
+        self._log.info("daemon.started", version=__version__, connections=len(self.keepers))
+        works = (self._pulse(), self._reloads(), self._watch())
+        tasks = [asyncio.create_task(self._guarded(work)) for work in works]
+        try:
+            await self._ending.wait()
+        finally:
+            await self._stop(tasks)
+        if self._bug is not None:
+            self._log.critical("daemon.broken", exc_info=self._bug)
+        self._log.info("daemon.stopped")
+        return 1 if self._bug is not None else 0
+
+    async def _start(self) -> None:
+        failures: list[ReconcilerError] = []
+        for path in self._files():
+            try:
+                settings = self._load(path)
+            except ConfigError as error:
+                failures.append(error)
+                self._refuse(path, error)
+                continue
+            failures += await self._begin(path, settings)
+        if not any(keeper.store is not None for keeper in self.keepers.values()):
+            raise min(failures, key=lambda error: ORDER.index(error.exit_code), default=self._nothing())
+        self.timetable.start()
+        for path in self.keepers:
+            self._schedule(path)
+
+    def _nothing(self) -> ConfigError:
+        places = ", ".join(str(path) for path in self._given)
+        return ConfigError(
+            Problem(where=places, message=say("there is no config file; each connection is one .toml file"))
+        )
+
+    async def _begin(self, path: Path, settings: Settings) -> list[ReconcilerError]:
+        """Open a connection; one that cannot be opened is tried again at each of its ticks."""
+        narrator = Narrator()
+
+        def hear(happening: Happening) -> None:
+            narrator(happening)
+            self._announce()
+
+        keeper = self.keepers[path] = Keeper(settings, self._world, hear)
+        try:
+            await keeper.open()
+        except ReconcilerError as error:
+            self._log.error("connection.failed", connection=keeper.name, reason=str(error))
+            return [error]
+        return []
+
+    def _schedule(self, path: Path) -> None:
+        keeper, now = self.keepers[path], self._world.clock.now()
+        schedule = keeper.settings.schedule
+        self.timetable.put(f"{path} poll", schedule.poll, keeper.poll, first=now)
+        self.timetable.put(f"{path} sweep", schedule.sweep, keeper.sweep, first=keeper.sweep_due())
+
+    # The config files
+
+    def _files(self) -> list[Path]:
+        """The config files as they lie there now, in a fixed order."""
+        found = [sorted(path.glob("*.toml")) if path.is_dir() else [path] for path in self._given]
+        return list(dict.fromkeys(path for paths in found for path in paths))
+
+    def _digest(self) -> str:
+        """A digest of all config files, to tell an edit from other traffic in their folders."""
+        seen = hashlib.sha256()
+        for path in self._files():
+            try:
+                content = path.read_bytes()
+            except OSError:
+                content = b""
+            seen.update(f"{path}\0{len(content)}\0".encode() + content)
+        return seen.hexdigest()
+
+    def _load(self, path: Path) -> Settings:
+        """The settings of a file, checked as far as that is possible without the servers. Raises `ConfigError`."""
+        settings = app.load(str(path), self._env)
+        app.policy(settings)
+
+        def refusal(key: str, message: str) -> ConfigError:
+            return ConfigError(Problem(where=str(path), key=key, message=message))
+
+        for other, keeper in self.keepers.items():
+            if other == path:
+                if app.state_path(keeper.settings) != app.state_path(settings):
+                    raise refusal("state.url", say("cannot change while the daemon runs; restart it"))
+                continue
+            if keeper.name == settings.connection.name:
+                raise refusal("connection.name", say("{other} has that name too; each needs its own", other=other))
+            if app.state_path(keeper.settings) == app.state_path(settings):
+                raise refusal("state.url", say("{other} uses that state too; each needs its own", other=other))
+        return settings
+
+    def _refuse(self, path: Path, error: ReconcilerError) -> None:
+        """Go on as before; say why in the log and, if that connection runs, in its state for `status`."""
+        self.refused[path] = error
+        self._log.error("config.refused", file=str(path), reason=str(error))
+        if path in self.keepers:
+            self.keepers[path].refuse(error)
+
+    async def _reloads(self) -> None:
+        """Read the config again, whenever that is asked for."""
+        while True:
+            await self._reload.wait()
+            self._reload.clear()
+            self._notifier.say(reloading=1, monotonic_usec=int(self._world.clock.monotonic() * 1e6))
+            self._seen = self._digest()
+            files = self._files()
+            for path in [path for path in self.keepers if path not in files]:
+                await self._retire(path)
+            for path in [path for path in self.refused if path not in files]:
+                del self.refused[path]
+            await asyncio.gather(*(self._again(path) for path in files))
+            self._notifier.say(ready=1, status=self._status)
+            self._announce()
+
+    async def _again(self, path: Path) -> None:
+        """Use a config file as it is now, or say why not."""
+        try:
+            settings = self._load(path)
+            if path not in self.keepers:
+                await self._begin(path, settings)
+            else:
+                changed = await self.keepers[path].change(settings)
+                if changed is not None:
+                    self._log.info("config.changed", connection=self.keepers[path].name, keys=changed)
+        except ReconcilerError as error:
+            self._refuse(path, error)
+            return
+        self.refused.pop(path, None)
+        self._schedule(path)
+
+    async def _retire(self, path: Path) -> None:
+        """Its config file is gone: the connection ends; its state stays."""
+        for job in ("poll", "sweep"):
+            self.timetable.drop(f"{path} {job}")
+        keeper = self.keepers.pop(path)
+        keeper.stop.ask()
+        await keeper.close()
+        self._log.info("connection.removed", connection=keeper.name)
+
+    async def _watch(self) -> None:
+        """Ask for a reload when a config file has changed. Folders are watched: a file that is replaced is another."""
+        import watchfiles
+
+        folders = {path if path.is_dir() else path.parent for path in self._given}
+        try:
+            async for _ in watchfiles.awatch(*folders, watch_filter=None, recursive=False, debounce=500):
+                if self._digest() != self._seen:
+                    self._reload.set()
+        except OSError as error:
+            self._log.warning("config.unwatched", reason=str(error.strerror))
+
+    # How it goes
+
+    def _announce(self) -> None:
+        """Tell systemd in words how it goes, if that changed; and once that the daemon is ready."""
+        words = [f"{keeper.name}: {keeper.condition()}" for keeper in self.keepers.values()]
+        words += [f"{path.name}: the config is not used" for path in self.refused]
+        status = "; ".join(words)
+        settled = all(keeper.last is not None or keeper.store is None for keeper in self.keepers.values())
+        late = self._world.clock.monotonic() - self._started > READY_AFTER
+        if not self._ready and (settled or late):
+            self._ready = True
+            self._notifier.say(ready=1, status=status)
+        elif status != self._status:
+            self._notifier.say(status=status)
+        self._status = status
+
+    async def _pulse(self) -> None:
+        """Look after the schedule, and tell the watchdog while there is progress."""
+        patience = self._notifier.watchdog
+        interval = PULSE if patience is None else min(PULSE, patience / 3)
+        clock = self._world.clock
+        while True:
+            before = clock.monotonic()
+            await clock.sleep(interval)
+            lag = clock.monotonic() - before - interval
+            self.timetable.rearm()
+            stalled = [keeper.name for keeper in self.keepers.values() if keeper.stalled()]
+            for name in set(stalled) - set(self._stalled):
+                self._log.error("connection.stalled", connection=name)
+            self._stalled = stalled
+            if lag > interval:
+                self._log.warning("loop.lagged", seconds=round(lag, 1))
+            elif patience is not None and not stalled:
+                self._notifier.say(watchdog=1)
+            self._announce()
+
+    # The end
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            self._broken(error)
+
+    def _broken(self, error: BaseException) -> None:
+        """Something ended that never should: stop in good order, and let systemd start again."""
+        self._bug = self._bug or error
+        self._ending.set()
+
+    async def _stop(self, tasks: Sequence[asyncio.Task[None]]) -> None:
+        self._log.info("daemon.stopping")
+        self._notifier.say(stopping=1, status="stopping: what is under way is finished")
+        for keeper in self.keepers.values():
+            keeper.stop.ask()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if not await self.timetable.stop(within=DRAIN):
+            self._log.error("daemon.interrupted")
+        for keeper in self.keepers.values():
+            await keeper.close()
