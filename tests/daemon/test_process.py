@@ -265,7 +265,8 @@ def test_connections_are_strangers_to_each_other(product: Product, start: Start)
     """One folder: a config that cannot be read, one whose lease is held, one that was made for another tenant; and a
     good one, which does not mind. Each joins when its trouble is over."""
     folder, others = product.folder / "conf.d", product.folder / "others"
-    folder.mkdir(), others.mkdir()
+    folder.mkdir()
+    others.mkdir()
     with Product(others) as second:
         second.write_config(connection={"name": "binh-minh"}, schedule={"poll": "1s", "jitter": "0s"})
         product.config = product.config.rename(folder / "an-phat.toml")
