@@ -484,6 +484,18 @@ def test_a_secret_comes_from_systemds_credentials_whatever_their_mode(folder: Fo
         assert settings.crm.client_secret.get_secret_value() == CANARY
 
 
+@pytest.mark.parametrize("name", ["reconciler.crm_client_secret", "secrets_reconciler.crm_client_secret"])
+def test_several_connections_have_credentials_of_their_own_by_the_name_of_the_config_file(
+    folder: Folder, name: str
+) -> None:
+    home = folder.home / "credentials"
+    home.mkdir()
+    for file, secret in ((name, CANARY), ("crm_client_secret", "every"), ("secrets_other.crm_client_secret", "other")):
+        (home / file).write_text(secret, "utf-8")
+    settings = folder.load(WITHOUT_SECRET, CREDENTIALS_DIRECTORY=str(home))
+    assert settings.crm.client_secret.get_secret_value() == CANARY
+
+
 def test_a_secret_can_come_from_a_variable(folder: Folder) -> None:
     settings = folder.load(WITHOUT_SECRET, RECONCILER__CRM__CLIENT_SECRET=CANARY)
     assert settings.crm.client_secret.get_secret_value() == CANARY

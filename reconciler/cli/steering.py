@@ -52,7 +52,7 @@ def ack(task: str | None, config_path: str | None, item: str | None, reason: str
 
 
 @click.command()
-@click.argument("entry", type=int)
+@click.argument("entry", type=click.IntRange(1, 2**63 - 1))
 @config_option
 @ending
 def restore(entry: int, config_path: str | None) -> int:

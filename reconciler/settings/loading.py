@@ -198,17 +198,26 @@ class _SecretFiles(_Source):
     def _secret(self, section: str, key: str, table: Mapping[str, Any]) -> dict[str, str]:
         """The secret under its key; nothing if it was given already, or if its `*_file` is no text at all."""
         named = table.get(f"{key}_file", "")
-        credential = Path(self.env.get("CREDENTIALS_DIRECTORY", ""), f"{section}_{key}")
         if key in table and named:
             raise self._fault((section, f"{key}_file"), say("{key} is given too; remove one of the two", key=key))
         if key in table or not isinstance(named, str):
             return {}
         if named:
             return {key: self._content(Path(named), (section, f"{key}_file"))}
-        if self.env.get("CREDENTIALS_DIRECTORY") and _is_file(credential):
-            return {key: self._content(credential, (section, key))}
-        ways = say("give {key} or {key}_file, or load systemd's credential {name}", key=key, name=credential.name)
+        for credential in self._credentials(f"{section}_{key}"):
+            if _is_file(credential):
+                return {key: self._content(credential, (section, key))}
+        ways = say("give {key} or {key}_file, or load systemd's credential {name}", key=key, name=f"{section}_{key}")
         raise self._fault((section, key), say("is missing; {ways}", ways=ways))
+
+    def _credentials(self, name: str) -> list[Path]:
+        """Where systemd may have put a credential: its own for this config file, else the only one there is.
+
+        A folder that is loaded as the credential `secrets` becomes one credential a file, `secrets_FILE`.
+        """
+        folder = self.env.get("CREDENTIALS_DIRECTORY")
+        own = f"{Path(self.origin.file).stem}.{name}"
+        return [Path(folder, one) for one in (f"secrets_{own}", own, name)] if folder else []
 
     def _content(self, path: Path, place: Place) -> str:
         try:

@@ -222,9 +222,7 @@ async def test_what_a_job_lets_escape_is_told(hall: Hall, make: Callable[[], Bas
     previous=st.integers(-(10**6), 10**6),
     now=st.integers(-(10**6), 10**9),
 )
-def test_the_next_time_is_the_first_of_the_grid_that_lies_ahead_however_long_ago_the_last_one_was(
-    interval: int, previous: int, now: int
-) -> None:
+def test_the_next_time_is_the_first_of_the_grid_that_lies_ahead(interval: int, previous: int, now: int) -> None:
     def moment(seconds: int) -> datetime:
         return START + timedelta(seconds=seconds)
 
