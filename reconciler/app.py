@@ -119,6 +119,7 @@ def policy(settings: Settings) -> Policy:
         ),
         lengths={Side.CRM: crm.lengths, Side.WORK: work.lengths},
         marks=frozenset(marks),
+        tells=bool(settings.crm.result_field),
         config=settings.fingerprint(),
     )
 
@@ -181,6 +182,7 @@ async def _sides(settings: Settings, world: World, crm_type: type[C], work_type:
         target_project_field=settings.crm.target_project_field or None,
         target_group_field=settings.crm.target_group_field or None,
         link_field=settings.crm.link_field or None,
+        result_field=settings.crm.result_field or None,
         transport=world.transports.get(Side.CRM),
     )
     work = work_type(

@@ -19,6 +19,7 @@ from reconciler.connection import Connection, Writers
 from reconciler.core.model import CycleRow, Link, Side
 from reconciler.core.operations import Operation, Update
 from reconciler.core.plan import Workload, plan
+from reconciler.core.safety import EVERYTHING
 from reconciler.errors import SideError
 from reconciler.halting import pausing, settle_halt
 from reconciler.health import remember
@@ -94,8 +95,8 @@ async def carry_out(
         guard=guard,
         down=dict(prospect.news.down),
     )
-    operations = allowed(prospect, store, only)
-    if not ledger.down:
+    if not ledger.down and may_write(prospect, store):
+        operations = planned(prospect, only)
         await apply(ledger, operations)
         again = settle(ledger, operations)
         starved = [one for one in again if isinstance(one, Update) and ledger.links[one.crm_id].drops > 1]
@@ -106,10 +107,14 @@ async def carry_out(
     return close(ledger, prospect, started)
 
 
-def allowed(prospect: Prospect, store: Store, only: Collection[str] | None) -> tuple[Operation, ...]:
-    """The operations that may be sent: none while paused, those of a saved plan alone, never held ones."""
-    if pausing(store, prospect.moment.now):
-        return ()
+def may_write(prospect: Prospect, store: Store) -> bool:
+    """Whether anything may be sent, marks and verdicts too: not while paused, nor while a halt holds everything."""
+    everything = prospect.halt is not None and EVERYTHING in prospect.halt.kinds
+    return not everything and not pausing(store, prospect.moment.now)
+
+
+def planned(prospect: Prospect, only: Collection[str] | None) -> tuple[Operation, ...]:
+    """The operations that may be sent: those of a saved plan alone, never held ones."""
     operations = prospect.checked.operations
     return operations if only is None else tuple(one for one in operations if one.canonical in only)
 

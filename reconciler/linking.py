@@ -11,6 +11,7 @@ from datetime import datetime
 
 from reconciler.apply import Ledger, apply
 from reconciler.connection import Connection, Writers
+from reconciler.core import verdict
 from reconciler.core.model import (
     Attention,
     Candidate,
@@ -123,6 +124,8 @@ async def link_to_item(
         [link] = tx.save_links([link])
         tx.drop_candidates([task_id])
         tx.drop_claims([item_id])
+        if policy.tells:
+            tx.save_verdicts(verdict.linked([task_id], started))
         tx.append(
             [
                 Entry(
@@ -174,6 +177,7 @@ def unlink(store: Store, now: datetime, task_id: str, reason: str, operator: str
         )
         tx.save_claims([Claim(work_id=link.work.id, crm_id=task_id, created=None, reported=True)])
         tx.clear_attention(_entries_of(store, [link]))
+        tx.save_verdicts(verdict.ended([task_id], now))
         tx.append(
             [
                 Entry(
@@ -215,6 +219,11 @@ def retry(store: Store, now: datetime, operator: str, *, task: str | None = None
         tx.save_candidates(replace(c, refused=None, words="", not_before=None) for c in candidates)
         tx.save_claims(replace(claim, reported=False) for claim in store.claims() if task is None and item is None)
         tx.clear_attention(released)
+        tx.save_verdicts(
+            replace(one, refused=False)
+            for one in store.verdicts()
+            if one.refused and (one.crm_id in chosen or (task is None and item is None))
+        )
         tx.append(
             [
                 Entry(kind="retry", at=now, crm_id=crm_id, operator=operator, reason="on request")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from reconciler.connection import Connection
+from reconciler.core import verdict
 from reconciler.core.model import (
     Attention,
     Candidate,
@@ -25,6 +26,7 @@ from reconciler.core.model import (
     Side,
     Target,
     Tombstone,
+    Verdict,
 )
 from reconciler.core.observe import observe, with_half
 from reconciler.core.pair import adopt_intent, adopt_marker, earliest, points_back
@@ -47,6 +49,7 @@ class Pairing:
     spent_claims: set[str] = field(default_factory=set)
     tombstones: list[Tombstone] = field(default_factory=list)
     lifted: set[str] = field(default_factory=set)
+    verdicts: list[Verdict] = field(default_factory=list)
     work: Workload = field(default_factory=Workload)
 
 
@@ -118,6 +121,8 @@ class _Stage:
         """Make a pair; everything else known about its two records as strangers is settled with it."""
         self.result.adopted[link.crm.id] = link
         self.news.learn(link)
+        if self.connection.policy.tells and not self.rebuilding:
+            self.result.verdicts += verdict.linked([link.crm.id], self.news.now)
         self.news.tasks.pop(link.crm.id, None)
         self.news.items.pop(link.work.id, None)
         self.result.settled_intents.add(link.crm.id)

@@ -14,6 +14,7 @@ from reconciler.apply.ledger import Ledger
 from reconciler.apply.losses import apply_deletes, apply_unlinks
 from reconciler.apply.marks import apply_marks
 from reconciler.apply.updates import apply_updates
+from reconciler.apply.verdicts import apply_verdicts
 from reconciler.core.model import Side
 from reconciler.core.operations import Create, Delete, Operation, Unlink, Update
 from reconciler.errors import SideClosed, SideDown, SideError
@@ -41,6 +42,7 @@ async def apply(ledger: Ledger, operations: Sequence[Operation]) -> None:
         for one in operations:
             if isinstance(one, Delete):
                 await apply_deletes(ledger, one)
+        await tell(ledger)
     except (SideDown, SideClosed) as error:
         ledger.fail(error)
     except SideError as error:
@@ -52,6 +54,18 @@ async def mark(ledger: Ledger) -> None:
     for side in Side:
         for links in batches(ledger.unmarked(side), ledger.writers[side].batch):
             await apply_marks(ledger, side, links)
+
+
+async def tell(ledger: Ledger) -> None:
+    """Write into the CRM what salespeople are still to be told; without a field for it, forget it."""
+    waiting = ledger.store.verdicts()
+    if not ledger.connection.policy.tells:
+        if waiting:
+            with ledger.store.transaction() as tx:
+                tx.drop_verdicts([one.crm_id for one in waiting])
+        return
+    for verdicts in batches([one for one in waiting if not one.refused], ledger.writers.crm.batch):
+        await apply_verdicts(ledger, verdicts)
 
 
 def batches(items: Sequence[T], size: int) -> Iterator[list[T]]:

@@ -29,7 +29,8 @@ class Policy:
     """`config` is the settings' fingerprint: a refused value is tried again when it changes. `revert_window` is the
     time within which three reverts of one field set it aside.
 
-    `lengths` are the known limits of each side in characters; `marks` the sides on which a marker is written.
+    `lengths` are the known limits of each side in characters; `marks` the sides on which a marker is written. `tells`:
+    the CRM has a result field for verdicts.
     """
 
     lenses: Lenses
@@ -48,4 +49,5 @@ class Policy:
     limits: Limits
     lengths: Mapping[Side, Mapping[Field, int]]
     marks: frozenset[Side]
+    tells: bool
     config: str

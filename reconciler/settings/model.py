@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -81,6 +81,18 @@ class Crm(Section):
     link_field: str = Field(
         default="", description="custom field that gets the marker of the work item; empty: the CRM gets no marker"
     )
+    result_field: str = Field(
+        default="",
+        description="custom field that tells the salesperson, in Vietnamese, whether the task is synced; empty: none",
+    )
+
+    @field_validator("target_group_field", "link_field", "result_field")
+    @classmethod
+    def _of_its_own(cls, name: str, info: ValidationInfo) -> str:
+        others = (info.data.get(key) for key in ("target_project_field", "target_group_field", "link_field"))
+        if name and name in others:
+            raise ValueError("names the custom field of another key; each needs one of its own")
+        return name
 
 
 class Work(Section):
