@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reconciler.cli.ending import config_option, ending, run
+from reconciler.core.message import joined, say
 
 if TYPE_CHECKING:
     from reconciler.cycle import Result
@@ -22,14 +23,13 @@ if TYPE_CHECKING:
 def once(config_path: str | None, sweep: bool) -> int:
     """Run one cycle (poll, plan, check, apply), then exit: for cron, tests and catching up."""
     from reconciler import app
-    from reconciler.cycle import run_cycle
 
     settings = app.load(config_path, os.environ)
 
     async def cycle() -> int:
         with app.writing_state(settings) as store:
-            async with app.connect_writing(settings) as (connection, writers):
-                result = await run_cycle(connection, writers, store, sweeping=sweep)
+            async with app.connect_cycle(settings) as run_cycle:
+                result = await run_cycle(store, sweeping=sweep)
                 click.echo(sentence(result))
                 for entry in store.attention():
                     if entry.acked is None:
@@ -42,6 +42,8 @@ def once(config_path: str | None, sweep: bool) -> int:
 def sentence(result: Result) -> str:
     """What a cycle did, on one line."""
     counts = result.counts
+    if "would_create" in counts:
+        return _observed(result)
     parts = [
         f"{counts.get('created', 0)} created",
         f"{counts.get('updated_work', 0)} work items updated",
@@ -50,6 +52,18 @@ def sentence(result: Result) -> str:
     parts += [f"{counts[name]} {name}" for name in ("unlinked", "refused", "dropped") if counts.get(name)]
     down = [f"{side} unavailable: {error}" for side, error in result.down.items()]
     return f"{result.outcome}: {', '.join(parts)}" + "".join(f"; {words}" for words in down)
+
+
+def _observed(result: Result) -> str:
+    from reconciler.report.render import foreseen
+
+    due = foreseen({name.removeprefix("would_"): n for name, n in result.counts.items() if name.startswith("would_")})
+    return joined(
+        [
+            say("{outcome}: only observing, nothing was written; due now: {due}", outcome=result.outcome, due=due),
+            *(say("{side} unavailable: {error}", side=side, error=error) for side, error in result.down.items()),
+        ]
+    )
 
 
 @click.command()

@@ -9,6 +9,7 @@ from typing import Any
 from reconciler.core.lenses import StatusLens
 from reconciler.core.model import Attention, CycleRow, Entry, Field, Link, Reading, Side, Value
 from reconciler.core.operations import ConflictLine, Create, Delete, Operation, Unlink, Update, fingerprint, kind
+from reconciler.core.operations import name as kind_and_side
 from reconciler.core.plan import Plan
 from reconciler.core.policy import Policy
 from reconciler.ports import StateReader
@@ -69,11 +70,7 @@ def summary(operations: Sequence[Operation], conflicts: int, attention: int) -> 
     """Counts of operations by kind and side, of conflicts and of attention entries."""
     counts = {"create": 0, "update_crm": 0, "update_work": 0, "delete": 0, "unlink": 0}
     for operation in operations:
-        match operation:
-            case Update():
-                counts[f"update_{operation.side}"] += 1
-            case _:
-                counts[kind(operation)] += 1
+        counts[kind_and_side(operation)] += 1
     return {**counts, "conflicts": conflicts, "attention": attention}
 
 
@@ -241,11 +238,18 @@ def status_data(name: str, state: StateReader) -> Json:
         "unclear_creates": len(state.intents()),
         "tombstones": tally.tombstones,
         "attention": [attention_data(entry) for entry in state.attention() if entry.acked is None],
+        "observing": _foreseen(cycles[0]) if cycles else None,
         "acknowledged": sum(1 for entry in state.attention() if entry.acked is not None),
         "sides": sides,
         "paused": state.fact("paused"),
         "halted": state.fact("halted"),
     }
+
+
+def _foreseen(row: CycleRow) -> Json | None:
+    """What the last cycle would have done, if it only observed; None if it was one that writes."""
+    found = {key.removeprefix("would_"): count for key, count in row.counts.items() if key.startswith("would_")}
+    return found or None
 
 
 def entry_data(entry: Entry) -> Json:

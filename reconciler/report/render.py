@@ -11,6 +11,7 @@ from typing import Final
 
 from jinja2 import Environment, PackageLoader
 
+from reconciler.core.message import say
 from reconciler.core.model import ZONE
 from reconciler.report.data import Json
 
@@ -126,11 +127,22 @@ def status_text(data: Json) -> str:
     last, pairs = data["last_cycle"], data["pairs"]
     lines = [f"connection {data['connection']}: {data['links']} pairs, {data['pending']} pending"]
     lines.append(f"last cycle: {local(last['finished_at'])} {last['outcome']}" if last else "no cycle yet")
+    if data["observing"] is not None:
+        lines.append(say("observing: nothing is written; due now: {due}", due=foreseen(data["observing"])))
     lines += [f"{side} read up to {local(moment)}" for side, moment in data["watermarks"].items()]
     lines.append(", ".join(f"{name} {count}" for name, count in pairs.items()))
     lines += [f"{side} unavailable since {local(h['since'])}: {h['reason']}" for side, h in data["sides"].items() if h]
     lines += [f"attention {row['code']}: {row['side']} {row['id']}: {row['message']}" for row in data["attention"]]
     return "\n".join(lines) + "\n"
+
+
+def foreseen(counts: Mapping[str, int]) -> str:
+    """What would be done, by kind and side, as `data.summary` counts it."""
+    return say(
+        "{create} to create, {update_work} work items and {update_crm} CRM tasks to update, {delete} to delete,"
+        " {unlink} to unlink",
+        **counts,
+    )
 
 
 HISTORY: Final = (

@@ -60,6 +60,10 @@ class Connection(Section):
     language: Literal["vi", "en"] = Field(
         default="vi", description="language of reports and of the status page: vi | en"
     )
+    mode: Literal["sync", "observe"] = Field(
+        default="sync",
+        description="sync | observe: read, plan and show every cycle, and write to neither system; for a trial run",
+    )
 
 
 class Crm(Section):
