@@ -24,6 +24,7 @@ from reconciler.core import text
 from reconciler.core.lenses import OwnerLens, lenses
 from reconciler.core.message import say
 from reconciler.core.model import Direction, Field, Side, Target
+from reconciler.core.pilot import pilot
 from reconciler.core.policy import Limits, Policy
 from reconciler.core.route import Route
 from reconciler.core.status import StatusMaps
@@ -137,6 +138,7 @@ def policy(settings: Settings) -> Policy:
         lengths={Side.CRM: crm.lengths, Side.WORK: work.lengths},
         marks=frozenset(marks),
         tells=bool(settings.crm.result_field),
+        pilot=pilot(settings.pilot.projects, settings.pilot.people),
         config=settings.fingerprint(),
     )
 

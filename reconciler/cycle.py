@@ -29,7 +29,7 @@ from reconciler.health import remember
 from reconciler.ports import Store
 from reconciler.prospect import Prospect, circumstances, look, moment
 from reconciler.record import record
-from reconciler.survey import NOWHERE
+from reconciler.survey import NOWHERE, piloted
 
 OUTCOMES: Final = {"ok": 0, "attention": 4, "halted": 5, "unavailable": 6}
 """How a cycle can end, and the exit code for it."""
@@ -91,6 +91,7 @@ async def carry_out(
     only: Collection[str] | None = None,
 ) -> Result:
     """Apply a recorded prospect and close the cycle. `links` are the pairs it concerns, by CRM id."""
+    connection = piloted(connection, store)
     ledger = Ledger(
         connection=connection,
         writers=writers,
@@ -131,7 +132,7 @@ async def observe_cycle(
     prospect = await look(connection, store, sweeping=sweeping, patient=patient, first=first)
     cycle, _ = record(store, connection.policy, prospect, started)
     would = Counter(f"would_{name(one)}" for one in prospect.plan.operations)
-    counts = {**dict.fromkeys(FORESEEN, 0), **would, **prospect.news.counts}
+    counts = {**dict.fromkeys(FORESEEN, 0), **would, **_counted(prospect)}
     return _finish(connection, store, prospect, started, cycle=cycle, counts=counts, down=prospect.news.down)
 
 
@@ -166,7 +167,7 @@ def settle(ledger: Ledger, operations: Collection[Operation]) -> tuple[Operation
 def close(ledger: Ledger, prospect: Prospect, started: datetime) -> Result:
     """Write down how the cycle ended, how the sides are, and what is held."""
     halted = settle_halt(ledger.store, prospect, ledger.now, ledger.cycle)
-    counts = {"operations": len(prospect.plan.operations), **prospect.news.counts, **ledger.counts}
+    counts = {"operations": len(prospect.plan.operations), **_counted(prospect), **ledger.counts}
     return _finish(
         ledger.connection,
         ledger.store,
@@ -177,6 +178,12 @@ def close(ledger: Ledger, prospect: Prospect, started: datetime) -> Result:
         down=ledger.down,
         halted=halted,
     )
+
+
+def _counted(prospect: Prospect) -> dict[str, int]:
+    """What was counted on the way, and how many pairs with due work the pilot left out."""
+    left_out = sum(1 for one in prospect.plan.outside if one.work_id is not None)
+    return {**prospect.news.counts, **({"left_out": left_out} if left_out else {})}
 
 
 def _finish(

@@ -12,6 +12,7 @@ from datetime import datetime
 from reconciler.apply import Ledger, apply
 from reconciler.connection import Connection, Writers
 from reconciler.core import verdict
+from reconciler.core.message import say
 from reconciler.core.model import (
     Attention,
     Candidate,
@@ -37,7 +38,7 @@ from reconciler.ports import StateReader, Store
 from reconciler.prospect import Prospect, circumstances, look, moment
 from reconciler.rebuilding import list_work
 from reconciler.record import record
-from reconciler.survey import NOWHERE
+from reconciler.survey import NOWHERE, piloted
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,8 @@ async def link_to_target(
         adopted = task_id in prospect.pairing.adopted
         how = "adopted the item that carries its marker; nothing was moved" if adopted else "created"
         return Done(f"CRM task {task_id} is linked to work item {link.work.id} ({how})")
+    if any(one.crm_id == task_id for one in prospect.plan.outside):
+        return Done(say("CRM task {id} is left out by [pilot]; it is linked once the pilot takes it in", id=task_id), 4)
     words = [entry.message for entry in store.attention() if entry.side is Side.CRM and entry.id == task_id]
     if words:
         return Done(f"CRM task {task_id} was not linked: {'; '.join(words)}", 4)
@@ -115,6 +118,7 @@ async def link_to_item(
         raise UsageError(f"AMIS Công việc has no work item {item_id}, or the connection cannot see it")
     started = connection.clock.now()
     await list_work(connection, store)
+    connection = piloted(connection, store)
     _lift(store, task_id, operator, connection)
     blank = Link(crm=first_sight(task), work=first_sight(item), dirty_since=started)
     policy = connection.policy
@@ -162,6 +166,8 @@ async def link_to_item(
         f"{change.field} on {one.side}" for one in made.operations if isinstance(one, Update) for change in one.changes
     )
     tail = f"; written: {changed}" if changed else "; the two records were equal"
+    if made.outside:
+        tail = say("; [pilot] leaves it out, so what differs waits")
     return Done(f"CRM task {task_id} is linked to work item {item_id}{tail}", 6 if ledger.down else 0)
 
 
@@ -326,6 +332,9 @@ async def restore(
     link = store.links_by(Side.WORK, [entry.work_id]).get(entry.work_id)
     if link is None or link.crm.id != entry.crm_id:
         raise UsageError(f"CRM task {entry.crm_id} and work item {entry.work_id} are no longer linked")
+    connection = piloted(connection, store)
+    if not connection.policy.pilot.admits(link, connection.policy.people):
+        raise UsageError(say("CRM task {id} is left out by [pilot]", id=link.crm.id))
     started, side, name = connection.clock.now(), entry.side, entry.field
     rows = await connection.readers[side].by_id([link.half(side).id])
     row = rows.get(link.half(side).id)

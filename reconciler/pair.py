@@ -31,6 +31,7 @@ from reconciler.core.model import (
 from reconciler.core.observe import observe, with_half
 from reconciler.core.pair import adopt_intent, adopt_marker, earliest, points_back
 from reconciler.core.plan import Workload
+from reconciler.core.policy import Policy
 from reconciler.core.route import target_of
 from reconciler.errors import Halted, SideClosed, SideDown
 from reconciler.poll import News, authors, claim_of, connected_at
@@ -330,7 +331,7 @@ class _Stage:
         for crm_id, task in self.news.tasks.items():
             target = target_of(task, policy.routes, since, policy.people)
             if target is not None:
-                waiting[crm_id] = _renewed(waiting.get(crm_id), task, target, now)
+                waiting[crm_id] = _renewed(waiting.get(crm_id), task, target, policy, now)
         for candidate in self.requested or ():
             if candidate.crm_id not in self.result.settled_candidates:
                 waiting[candidate.crm_id] = candidate
@@ -375,11 +376,21 @@ def _again(intent: Intent) -> Candidate:
     return Candidate(crm_id=intent.crm_id, target=intent.target, since=intent.sent, title=intent.title)
 
 
-def _renewed(known: Candidate | None, task: Record, target: Target, now: datetime) -> Candidate:
-    """The candidate after this row; a refusal stays as long as the target does, and the words it was refused for."""
+def _renewed(known: Candidate | None, task: Record, target: Target, policy: Policy, now: datetime) -> Candidate:
+    """The candidate after this row; a refusal stays as long as the target does, and the words it was refused for.
+
+    A task that the pilot left out is judged again when its owner takes part.
+    """
     title = task.values.get(Field.TITLE)
     text = title if isinstance(title, str) else ""
     if known is not None and known.target == target:
+        owner = task.values.get(Field.OWNER)
+        if (
+            known.refused is Code.OUTSIDE_PILOT
+            and policy.pilot.people
+            and policy.pilot.admits_owner(owner, policy.people)
+        ):
+            return replace(known, title=text, refused=None)
         return replace(known, title=text)
     return Candidate(crm_id=task.id, target=target, since=known.since if known else now, title=text)
 

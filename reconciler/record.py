@@ -11,7 +11,7 @@ from datetime import datetime
 
 from reconciler.core import verdict
 from reconciler.core.attention import candidate_entry
-from reconciler.core.model import Candidate, CycleRow, Entry, Link, Side
+from reconciler.core.model import Candidate, Code, CycleRow, Entry, Link, Side
 from reconciler.core.plan import Plan
 from reconciler.core.policy import Policy
 from reconciler.core.watermark import advance
@@ -52,8 +52,10 @@ def _record_pairing(tx: Transaction, store: Store, news: News, pairing: Pairing,
     over = _outdated(before, after)
     tx.clear_attention(candidate_entry(candidate, news.now) for candidate in over)
     if tells:
-        tx.save_verdicts(verdict.withdrawn(candidate.crm_id for candidate in over))
-        tx.save_verdicts([*verdict.refused(plan.refused), *pairing.verdicts])
+        told = [candidate for candidate in plan.refused if candidate.refused is not Code.OUTSIDE_PILOT]
+        left_out = {candidate.crm_id for candidate in plan.refused} - {candidate.crm_id for candidate in told}
+        tx.save_verdicts(verdict.withdrawn(one.crm_id for one in over if one.crm_id not in left_out))
+        tx.save_verdicts([*verdict.refused(told), *pairing.verdicts])
     tx.drop_candidates(before.keys() & pairing.settled_candidates)
     tx.save_candidates(candidate for crm_id, candidate in after.items() if candidate != before.get(crm_id))
     tx.drop_claims(pairing.spent_claims)
@@ -72,7 +74,8 @@ def _outdated(before: dict[str, Candidate], after: dict[str, Candidate]) -> list
     return [
         candidate
         for crm_id, candidate in before.items()
-        if candidate.refused is not None and (crm_id not in after or after[crm_id].refused is not candidate.refused)
+        if candidate.refused not in (None, Code.OUTSIDE_PILOT)
+        and (crm_id not in after or after[crm_id].refused is not candidate.refused)
     ]
 
 
@@ -90,6 +93,7 @@ def _record_readings(
     for name, value in (
         ("circumstances", circumstances),
         ("places", news.places),
+        ("pilot", news.pilot),
         ("archived", news.archived and list(news.archived)),
     ):
         if value is not None and value != store.fact(name):

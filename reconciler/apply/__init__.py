@@ -64,7 +64,11 @@ async def tell(ledger: Ledger) -> None:
             with ledger.store.transaction() as tx:
                 tx.drop_verdicts([one.crm_id for one in waiting])
         return
-    for verdicts in batches([one for one in waiting if not one.refused], ledger.writers.crm.batch):
+    policy = ledger.connection.policy
+    links = ledger.store.links_by(Side.CRM, [one.crm_id for one in waiting])
+    outside = {crm_id for crm_id, link in links.items() if not policy.pilot.admits(link, policy.people)}
+    due = [one for one in waiting if not one.refused and one.crm_id not in outside]
+    for verdicts in batches(due, ledger.writers.crm.batch):
         await apply_verdicts(ledger, verdicts)
 
 

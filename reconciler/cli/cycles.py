@@ -49,6 +49,8 @@ def sentence(result: Result) -> str:
         f"{counts.get('updated_work', 0)} work items updated",
         f"{counts.get('updated_crm', 0)} CRM tasks updated",
     ]
+    if counts.get("left_out"):
+        parts.append(say("{count} left out by [pilot]", count=counts["left_out"]))
     parts += [f"{counts[name]} {name}" for name in ("unlinked", "refused", "dropped") if counts.get(name)]
     down = [f"{side} unavailable: {error}" for side, error in result.down.items()]
     return f"{result.outcome}: {', '.join(parts)}" + "".join(f"; {words}" for words in down)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli.ending import config_option, ending, run
+from reconciler.core.message import say
 
 if TYPE_CHECKING:
     from reconciler.settings import Settings
@@ -185,6 +186,7 @@ def check(config_path: str | None) -> int:
 
 async def _check(settings: Settings) -> int:
     from reconciler import app
+    from reconciler.core.text import word
     from reconciler.errors import SideError
 
     code = 0
@@ -209,6 +211,11 @@ async def _check(settings: Settings) -> int:
             return 6
         usable = [one for one in projects if one.may_add and not one.department and not one.archived]
         click.echo(f"work: {len(usable)} of {len(projects)} projects can take tasks")
+        meant = {word(one.name) for one in projects} | {one.id for one in projects}
+        for wanted in settings.pilot.projects:
+            if word(wanted) not in meant:
+                click.echo(say("pilot: AMIS Công việc shows no project «{wanted}»", wanted=wanted), err=True)
+                code = 2
         if not usable:
             click.echo("work: grant the connection's user the right to add tasks to at least one project", err=True)
     return code

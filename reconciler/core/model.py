@@ -57,7 +57,10 @@ class Direction(StrEnum):
 
 
 class Code(StrEnum):
-    """Why an item waits for a person. The words are part of the contract with scripts."""
+    """Why an item waits for a person. The words are part of the contract with scripts.
+
+    OUTSIDE_PILOT is no matter for the attention list: what is left out waits for the config.
+    """
 
     TARGET_IS_DEPARTMENT = "target_is_department"
     TARGET_NOT_FOUND = "target_not_found"
@@ -83,6 +86,7 @@ class Code(StrEnum):
     UNCONFIRMED = "unconfirmed"
     NO_BASE = "no_base"
     READ_UNPROVEN = "read_unproven"
+    OUTSIDE_PILOT = "outside_pilot"
 
 
 class Presence(StrEnum):

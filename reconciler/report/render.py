@@ -67,6 +67,10 @@ def as_text(data: Json) -> str:
         f" work {row['work_id']} «{shown(row['work'])}»"
         for row in data["differences"]
     ]
+    lines += [
+        say("left out by [pilot]: CRM {crm_id} / work {work_id} {title}", **{**row, "work_id": row["work_id"] or "-"})
+        for row in data["left_out"]
+    ]
     lines += [f"attention {row['code']}: {row['side']} {row['id']}: {row['message']}" for row in data["attention"]]
     return "\n".join(lines) + "\n"
 
@@ -129,6 +133,8 @@ def status_text(data: Json) -> str:
     lines.append(f"last cycle: {local(last['finished_at'])} {last['outcome']}" if last else "no cycle yet")
     if data["observing"] is not None:
         lines.append(say("observing: nothing is written; due now: {due}", due=foreseen(data["observing"])))
+    if data["left_out"]:
+        lines.append(say("{count} pairs and tasks with news are left out by [pilot]", count=data["left_out"]))
     lines += [f"{side} read up to {local(moment)}" for side, moment in data["watermarks"].items()]
     lines.append(", ".join(f"{name} {count}" for name, count in pairs.items()))
     lines += [f"{side} unavailable since {local(h['since'])}: {h['reason']}" for side, h in data["sides"].items() if h]

@@ -223,6 +223,20 @@ class Route(Section):
     when: RouteWhen = Field(default=RouteWhen(), description="conditions; none: every task")
 
 
+class Pilot(Section):
+    """What is acted on at first, while a company tries the product; both lists empty: everything.
+
+    The rest is read and shown as left out; its edits flow when the pilot takes it in or is removed.
+    """
+
+    projects: tuple[Target, ...] = Field(
+        default=(), description="only pairs and tasks of these projects, each as its id or its name; empty: of all"
+    )
+    people: tuple[Word, ...] = Field(
+        default=(), description="only tasks whose CRM owner is one of these, as code, name or label; empty: of all"
+    )
+
+
 class Deletes(Section):
     """What happens when one record of a pair is gone."""
 
@@ -319,6 +333,7 @@ class Settings(BaseSettings):
         default=(),
         description="tasks created after the connection: the first route that matches says where; none: not synced",
     )
+    pilot: Pilot = Pilot()
     deletes: Deletes = Deletes()
     safety: Safety = Safety()
     limits: Limits = Limits()
