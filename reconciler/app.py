@@ -5,6 +5,7 @@ Everything below takes what it needs as arguments. A dry run is built from reade
 
 from __future__ import annotations
 
+import functools
 import os
 import random
 import uuid
@@ -13,7 +14,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import httpx
 
@@ -23,10 +24,12 @@ from reconciler.connection import Connection, Writers
 from reconciler.core import text
 from reconciler.core.lenses import OwnerLens, lenses
 from reconciler.core.model import Direction, Field, Side, Target
+from reconciler.core.pilot import pilot
 from reconciler.core.policy import Limits, Policy
 from reconciler.core.route import Route
 from reconciler.core.status import StatusMaps
-from reconciler.errors import ConfigError, Halted, Problem
+from reconciler.cycle import Result, observe_cycle, run_cycle
+from reconciler.errors import ConfigError, Halted, Problem, UsageError
 from reconciler.message import say
 from reconciler.ports import Clock, StateReader, Store
 from reconciler.settings import Route as RouteSettings
@@ -49,6 +52,20 @@ class World:
     random_bytes: Callable[[int], bytes] = os.urandom
     new_id: Callable[[], uuid.UUID] = uuid.uuid4
     transports: Mapping[Side, httpx.AsyncBaseTransport] = field(default_factory=dict)
+
+
+class Cycle(Protocol):
+    """One cycle on a state, see `cycle.run_cycle`; `guard` is called before every write, if there are any."""
+
+    async def __call__(
+        self,
+        store: Store,
+        *,
+        guard: Callable[[], None] = ...,
+        sweeping: bool = False,
+        patient: bool = False,
+        first: bool = True,
+    ) -> Result: ...
 
 
 C = TypeVar("C", bound=CrmReader)
@@ -122,6 +139,8 @@ def policy(settings: Settings) -> Policy:
         ),
         lengths={Side.CRM: crm.lengths, Side.WORK: work.lengths},
         marks=frozenset(marks),
+        tells=bool(settings.crm.result_field),
+        pilot=pilot(settings.pilot.projects, settings.pilot.people),
         config=settings.fingerprint(),
     )
 
@@ -149,9 +168,27 @@ async def connect(settings: Settings, world: World = REAL) -> AsyncIterator[Conn
 
 @asynccontextmanager
 async def connect_writing(settings: Settings, world: World = REAL) -> AsyncIterator[tuple[Connection, Writers]]:
-    """A connection and the writers beside it. Its clients are closed when the block ends."""
+    """A connection and the writers beside it. Its clients are closed when the block ends.
+
+    Raises `UsageError` for a connection that only observes: for that one no writer is built at all.
+    """
+    if settings.connection.mode == "observe":
+        raise UsageError(
+            say('this connection only observes and writes to neither system; set mode = "sync" in [connection] first')
+        )
     async with _sides(settings, world, CrmWriter, WorkWriter) as (crm, work):
         yield _connection(settings, world, crm, work), Writers(crm=crm, work=work)
+
+
+@asynccontextmanager
+async def connect_cycle(settings: Settings, world: World = REAL) -> AsyncIterator[Cycle]:
+    """The cycle of a connection, ready to run on its state: one that writes, or one built of readers that observes."""
+    if settings.connection.mode == "observe":
+        async with connect(settings, world) as connection:
+            yield functools.partial(observe_cycle, connection)
+    else:
+        async with connect_writing(settings, world) as (connection, writers):
+            yield functools.partial(run_cycle, connection, writers)
 
 
 def _connection(settings: Settings, world: World, crm: CrmReader, work: WorkReader) -> Connection:
@@ -184,6 +221,7 @@ async def _sides(settings: Settings, world: World, crm_type: type[C], work_type:
         target_project_field=settings.crm.target_project_field or None,
         target_group_field=settings.crm.target_group_field or None,
         link_field=settings.crm.link_field or None,
+        result_field=settings.crm.result_field or None,
         transport=world.transports.get(Side.CRM),
     )
     work = work_type(

@@ -54,6 +54,8 @@ async def find_old(
     """
     found: dict[str, Old] = {}
     policy, now = connection.policy, connection.clock.now()
+    projects = await connection.catalogue.projects() if policy.pilot.by_project else []
+    pilot = policy.pilot.knowing(policy.pilot.looked_up(projects))
 
     def visit(rows: Sequence[Record]) -> None:
         linked = state.links_by(Side.CRM, [row.id for row in rows])
@@ -62,6 +64,8 @@ async def find_old(
             found.pop(row.id, None)
             target = target_of(row, policy.routes, ANY_TIME, policy.people)
             if target is None or row.id in linked or row.id in buried:
+                continue
+            if not pilot.admits_new(target.project, projects, row.values.get(Field.OWNER), policy.people):
                 continue
             created = row.created or ANY_TIME
             if since is not None and created < since:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from reconciler.connection import Connection
+from reconciler.core.model import Code
+from reconciler.core.plan import Outside
 from reconciler.errors import Halted
 from reconciler.halting import halt_fact
 from reconciler.poll import News
@@ -15,6 +17,18 @@ async def dry_run(connection: Connection, state: StateReader) -> Json:
     """What a cycle would do now, as report data. A halt is part of the answer."""
     data, _ = await foresee(connection, state)
     return data
+
+
+def left_out(prospect: Prospect) -> list[Outside]:
+    """What the pilot leaves out: pairs with due work, and tasks that ask for an item, also those judged before."""
+    plan = prospect.plan
+    judged = {one.crm_id for one in plan.operations} | {one.crm_id for one in plan.refused}
+    before = [
+        Outside(crm_id=one.crm_id, work_id=None, title=one.title)
+        for one in prospect.pairing.candidates.values()
+        if one.refused is Code.OUTSIDE_PILOT and one.crm_id not in judged
+    ]
+    return [*plan.outside, *before]
 
 
 async def foresee(connection: Connection, state: StateReader) -> tuple[Json, Prospect]:
@@ -37,6 +51,7 @@ async def foresee(connection: Connection, state: StateReader) -> tuple[Json, Pro
         raised=[*news.raised, *plan.raised],
         cleared=[*news.cleared, *plan.cleared],
         down=side_words(news.down),
+        left_out=left_out(prospect),
     )
     if refused is not None:
         data["halted"] = {

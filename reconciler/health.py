@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -36,7 +37,7 @@ def barred(connection: Connection, state: StateReader, *, patient: bool) -> dict
     return held
 
 
-def remember(store: Store, down: dict[Side, SideError], now: datetime, first: timedelta) -> None:
+def remember(store: Store, down: Mapping[Side, SideError], now: datetime, first: timedelta) -> None:
     """Write down how the sides are, if that changed. `first` is the first back-off; it doubles up to 15 minutes."""
     for side in Side:
         before = store.fact(f"side.{side}")

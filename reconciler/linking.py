@@ -11,6 +11,7 @@ from datetime import datetime
 
 from reconciler.apply import Ledger, apply
 from reconciler.connection import Connection, Writers
+from reconciler.core import verdict
 from reconciler.core.model import (
     Attention,
     Candidate,
@@ -37,7 +38,7 @@ from reconciler.ports import StateReader, Store
 from reconciler.prospect import Prospect, circumstances, look, moment
 from reconciler.rebuilding import list_work
 from reconciler.record import record
-from reconciler.survey import NOWHERE
+from reconciler.survey import NOWHERE, piloted
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,8 @@ async def link_to_target(
         return Done(
             say("CRM task {task_id} is linked to work item {id} ({how})", task_id=task_id, id=link.work.id, how=how)
         )
+    if any(one.crm_id == task_id for one in prospect.plan.outside):
+        return Done(say("CRM task {id} is left out by [pilot]; it is linked once the pilot takes it in", id=task_id), 4)
     words = [entry.message for entry in store.attention() if entry.side is Side.CRM and entry.id == task_id]
     if words:
         return Done(say("CRM task {task_id} was not linked: {value}", task_id=task_id, value=joined(words)), 4)
@@ -126,6 +129,7 @@ async def link_to_item(
         )
     started = connection.clock.now()
     await list_work(connection, store)
+    connection = piloted(connection, store)
     _lift(store, task_id, operator, connection)
     blank = Link(crm=first_sight(task), work=first_sight(item), dirty_since=started)
     policy = connection.policy
@@ -135,6 +139,8 @@ async def link_to_item(
         [link] = tx.save_links([link])
         tx.drop_candidates([task_id])
         tx.drop_claims([item_id])
+        if policy.tells:
+            tx.save_verdicts(verdict.linked([task_id], started))
         tx.append(
             [
                 Entry(
@@ -177,6 +183,8 @@ async def link_to_item(
         ", ",
     )
     tail = say("; written: {changed}", changed=changed) if changed else say("; the two records were equal")
+    if made.outside:
+        tail = say("; [pilot] leaves it out, so what differs waits")
     return Done(
         say("CRM task {task_id} is linked to work item {item_id}{tail}", task_id=task_id, item_id=item_id, tail=tail),
         6 if ledger.down else 0,
@@ -195,6 +203,7 @@ def unlink(store: Store, now: datetime, task_id: str, reason: str, operator: str
         )
         tx.save_claims([Claim(work_id=link.work.id, crm_id=task_id, created=None, reported=True)])
         tx.clear_attention(_entries_of(store, [link]))
+        tx.save_verdicts(verdict.ended([task_id], now))
         tx.append(
             [
                 Entry(
@@ -242,6 +251,11 @@ def retry(store: Store, now: datetime, operator: str, *, task: str | None = None
         tx.save_candidates(replace(c, refused=None, words="", not_before=None) for c in candidates)
         tx.save_claims(replace(claim, reported=False) for claim in store.claims() if task is None and item is None)
         tx.clear_attention(released)
+        tx.save_verdicts(
+            replace(one, refused=False)
+            for one in store.verdicts()
+            if one.refused and (one.crm_id in chosen or (task is None and item is None))
+        )
         tx.append(
             [
                 Entry(kind="retry", at=now, crm_id=crm_id, operator=operator, reason="on request")
@@ -358,6 +372,9 @@ async def restore(
                 work_id=entry.work_id,
             )
         )
+    connection = piloted(connection, store)
+    if not connection.policy.pilot.admits(link, connection.policy.people):
+        raise UsageError(say("CRM task {id} is left out by [pilot]", id=link.crm.id))
     started, side, name = connection.clock.now(), entry.side, entry.field
     rows = await connection.readers[side].by_id([link.half(side).id])
     row = rows.get(link.half(side).id)

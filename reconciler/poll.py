@@ -57,6 +57,7 @@ class News:
     know the truth, out of the `ours_since` rows that our account edited since then.
 
     A sweep fills in besides: `listed` linked ids, `archived` projects, `places` (a digest of Work's projects).
+    `pilot` is what the names of the pilot's projects were found to mean, where that was looked up.
     """
 
     now: datetime
@@ -72,6 +73,7 @@ class News:
     statuses: dict[Side, set[str]] = field(default_factory=lambda: {side: set() for side in Side})
     archived: tuple[str, ...] | None = None
     places: str | None = None
+    pilot: dict[str, list[str]] | None = None
     counts: Counter[str] = field(default_factory=Counter)
     finished: Mapping[Side, datetime] = field(default_factory=dict)
     ours_since: int = 0

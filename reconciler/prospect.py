@@ -24,7 +24,7 @@ from reconciler.message import say
 from reconciler.pair import Pairing, no_base, pair
 from reconciler.poll import News, authors, poll, reread, sweep
 from reconciler.ports import StateReader
-from reconciler.survey import inspect_places, survey
+from reconciler.survey import inspect_places, look_up_pilot, piloted, survey
 
 REWOUND_FROM: Final = 3
 
@@ -70,6 +70,8 @@ async def look(
     if sweeping:
         await sweep(connection, state, news)
         await inspect_places(connection, state, news)
+    await look_up_pilot(connection, state, news)
+    connection = piloted(connection, state, news)
     void_rewound(connection, state, news)
     policy = replace(connection.policy, config=circumstances(connection, state, news))
     connection = replace(connection, policy=policy)

@@ -21,6 +21,7 @@ from reconciler.errors import ReconcilerError, UsageError
 from reconciler.halting import pause, resume
 from reconciler.message import joined, pack, say, unpack, word
 from reconciler.ports import Clock, Store
+from reconciler.report.render import foreseen
 from reconciler.tenant import prove
 
 Sides = Callable[[], AbstractAsyncContextManager[tuple[Connection, Writers]]]
@@ -202,12 +203,15 @@ async def _prove(request: Resume, operator: str, means: Means) -> str:
 def sentence(result: Result) -> str:
     """What a cycle did, on one line."""
     counts = result.counts
+    if "would_create" in counts:
+        return _observed(result)
     parts: list[str] = [
         say("{count} created", count=counts.get("created", 0)),
         say("{count} work items updated", count=counts.get("updated_work", 0)),
         say("{count} CRM tasks updated", count=counts.get("updated_crm", 0)),
     ]
     extra = {
+        "left_out": say("{count} left out by [pilot]", count=counts.get("left_out", 0)),
         "unlinked": say("{count} unlinked", count=counts.get("unlinked", 0)),
         "refused": say("{count} refused", count=counts.get("refused", 0)),
         "dropped": say("{count} dropped", count=counts.get("dropped", 0)),
@@ -216,6 +220,18 @@ def sentence(result: Result) -> str:
     down = [say("{side} unavailable: {error}", side=side, error=error) for side, error in result.down.items()]
     done = say("{outcome}: {parts}", outcome=word(result.outcome), parts=joined(parts, ", "))
     return joined([done, *down])
+
+
+def _observed(result: Result) -> str:
+    due = foreseen({name.removeprefix("would_"): n for name, n in result.counts.items() if name.startswith("would_")})
+    return joined(
+        [
+            say(
+                "{outcome}: only observing, nothing was written; due now: {due}", outcome=word(result.outcome), due=due
+            ),
+            *(say("{side} unavailable: {error}", side=side, error=error) for side, error in result.down.items()),
+        ]
+    )
 
 
 # The two values as JSON, one line each

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 
 from reconciler.connection import Connection
 from reconciler.core.model import Code, Project, Side, TaskGroup
@@ -42,6 +43,29 @@ async def survey(connection: Connection, needs: Needs, news: News) -> Places | N
     return Places(projects=projects, groups=groups, members=members)
 
 
+async def look_up_pilot(connection: Connection, state: StateReader, news: News) -> None:
+    """Find out which projects the names in the pilot mean, unless the state knows; a sweep looks again."""
+    names = sorted(connection.policy.pilot.names)
+    known = state.fact("pilot")
+    if not names or news.pilot is not None or Side.WORK in news.down or (known and known["names"] == names):
+        return
+    try:
+        projects = await connection.catalogue.projects()
+    except (SideDown, SideClosed) as error:
+        news.down[Side.WORK] = error
+        return
+    news.pilot = {"names": names, "ids": list(connection.policy.pilot.looked_up(projects))}
+
+
+def piloted(connection: Connection, state: StateReader, news: News | None = None) -> Connection:
+    """The connection whose pilot knows the ids of its projects, as far as they were looked up."""
+    pilot = connection.policy.pilot
+    found = (news.pilot if news is not None else None) or state.fact("pilot") if pilot.names else None
+    if found is None or found["names"] != sorted(pilot.names):
+        return connection
+    return replace(connection, policy=replace(connection.policy, pilot=pilot.knowing(found["ids"])))
+
+
 async def inspect_places(connection: Connection, state: StateReader, news: News) -> None:
     """Part of a sweep: which projects are in an archive, and a digest of what refusals can depend on.
 
@@ -58,6 +82,8 @@ async def inspect_places(connection: Connection, state: StateReader, news: News)
     except (SideDown, SideClosed) as error:
         news.down[Side.WORK] = error
         return
+    if names := sorted(connection.policy.pilot.names):
+        news.pilot = {"names": names, "ids": list(connection.policy.pilot.looked_up(projects))}
     news.archived = tuple(sorted(project.id for project in projects if project.archived))
     known = [[p.id, p.name, p.department, p.archived, p.may_add] for p in sorted(projects, key=lambda p: p.id)]
     text = json.dumps([known, members], ensure_ascii=False, sort_keys=True)

@@ -710,6 +710,14 @@ def test_the_shipped_files_values_are_the_defaults(folder: Folder) -> None:
     assert (shipped.crm.link_field, shipped.connection.language) == (plain.crm.link_field, plain.connection.language)
 
 
+@pytest.mark.parametrize("key", ["target_group_field", "link_field", "result_field"])
+def test_each_custom_field_of_the_crm_serves_one_purpose(folder: Folder, key: str) -> None:
+    both = f'target_project_field = "custom_field1"\n{key} = "custom_field1"\n'
+    (problem,) = folder.problems(REQUIRED.replace("[crm]\n", f"[crm]\n{both}"))
+    assert problem.key == f"crm.{key}"
+    assert "each needs one of its own" in problem.message
+
+
 def test_the_shipped_file_loads_with_every_setting_that_it_leaves_off(folder: Folder) -> None:
     text = re.sub(
         r'^(client_secret|secret_key) = ""',

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reconciler.apply.ledger import Ledger
+from reconciler.core import verdict
 from reconciler.core.model import Accepted, Attention, Code, Presence, Side, Tombstone
 from reconciler.core.operations import Delete, Unlink
 from reconciler.errors import NotApplied, SideDown, Unclear
@@ -24,6 +25,8 @@ def apply_unlinks(ledger: Ledger, unlinks: Sequence[Unlink]) -> None:
             )
             for link, one in zip(links, unlinks, strict=True)
         )
+        left = [one.crm_id for one in unlinks if one.side is Side.WORK]
+        ledger.tell(tx, verdict.ended(left, ledger.now))
         tx.append(
             ledger.entry("unlinked", link, one.side, reason=one.reason)
             for link, one in zip(links, unlinks, strict=True)

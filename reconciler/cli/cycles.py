@@ -23,15 +23,14 @@ if TYPE_CHECKING:
 def once(config_path: str | None, sweep: bool) -> int:
     """Run one cycle (poll, plan, check, apply), then exit: for cron, tests and catching up."""
     from reconciler import app
-    from reconciler.cycle import run_cycle
     from reconciler.requests import sentence
 
     settings = app.load(config_path, os.environ)
 
     async def cycle() -> int:
         with app.writing_state(settings) as store:
-            async with app.connect_writing(settings) as (connection, writers):
-                result = await run_cycle(connection, writers, store, sweeping=sweep)
+            async with app.connect_cycle(settings) as run_cycle:
+                result = await run_cycle(store, sweeping=sweep)
                 tell(sentence(result))
                 for entry in store.attention():
                     if entry.acked is None:

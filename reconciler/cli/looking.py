@@ -195,6 +195,7 @@ def check(config_path: str | None) -> int:
 
 async def _check(settings: Settings) -> int:
     from reconciler import app
+    from reconciler.core.text import word
     from reconciler.errors import SideError
 
     code = 0
@@ -226,6 +227,11 @@ async def _check(settings: Settings) -> int:
             return 6
         usable = [one for one in projects if one.may_add and not one.department and not one.archived]
         tell(say("work: {usable} of {all} projects can take tasks", usable=len(usable), all=len(projects)))
+        meant = {word(one.name) for one in projects} | {one.id for one in projects}
+        for wanted in settings.pilot.projects:
+            if word(wanted) not in meant:
+                tell(say("pilot: AMIS Công việc shows no project «{wanted}»", wanted=wanted), err=True)
+                code = 2
         if not usable:
             tell(say("work: grant the connection's user the right to add tasks to at least one project"), err=True)
     return code

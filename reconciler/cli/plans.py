@@ -58,8 +58,8 @@ def apply(file: Path, config_path: str | None) -> int:
         with app.writing_state(settings) as store:
             now = app.REAL.clock.now()
             saved = read_plan(file, app.identity(settings), now, settings.limits.plan_age)
-            spend(store, saved, now, app.operator())
             async with app.connect_writing(settings) as (connection, writers):
+                spend(store, saved, now, app.operator())
                 result = await run_cycle(connection, writers, store, only=saved.operations)
             planned = {one.canonical for one in result.prospect.checked.operations}
             refused = sorted(saved.operations - planned)

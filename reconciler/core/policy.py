@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from reconciler.core.lenses import Lenses, OwnerLens
 from reconciler.core.model import Direction, Field, Side
+from reconciler.core.pilot import Pilot
 from reconciler.core.route import Route
 
 
@@ -30,7 +31,8 @@ class Policy:
     time within which three reverts of one field set it aside. `back_off` is how long a side that failed is left alone
     at first.
 
-    `lengths` are the known limits of each side in characters; `marks` the sides on which a marker is written.
+    `lengths` are the known limits of each side in characters; `marks` the sides on which a marker is written. `tells`:
+    the CRM has a result field for verdicts. `pilot` says what is acted on.
     """
 
     lenses: Lenses
@@ -50,4 +52,6 @@ class Policy:
     limits: Limits
     lengths: Mapping[Side, Mapping[Field, int]]
     marks: frozenset[Side]
+    tells: bool
+    pilot: Pilot
     config: str

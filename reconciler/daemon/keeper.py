@@ -7,6 +7,7 @@ to `hear`, noted in the state for `status`, and tried again at the next tick.
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
@@ -57,6 +58,7 @@ class Keeper:
         self._held = AsyncExitStack()
         self._wired = AsyncExitStack()
         self._store: Store | None = None
+        self._run_cycle: app.Cycle | None = None
         self._sides: tuple[Connection, Writers] | None = None
 
     @property
@@ -77,7 +79,7 @@ class Keeper:
         """
         async with AsyncExitStack() as held:
             store = held.enter_context(app.writing_state(self.settings, self._world))
-            wired, sides = await self._wire(self.settings)
+            wired, cycle, sides = await self._wire(self.settings)
             self._wired = wired
             held.push_async_callback(self._unwire)
             database = app.state_path(self.settings)
@@ -87,13 +89,13 @@ class Keeper:
             _note(store, REFUSED, None)
             if store.fact(SWEPT) is None:
                 _note(store, SWEPT, self._world.clock.now().isoformat())
-            self._store, self._sides = store, sides
+            self._store, self._run_cycle, self._sides = store, cycle, sides
             self._held = held.pop_all()
 
     async def close(self) -> None:
         """Give everything back, once what has the turn is over; `stop` was asked for, so nothing takes it again."""
         async with self._turn:
-            self._store = self._sides = None
+            self._store = self._run_cycle = self._sides = None
         await self._held.aclose()
 
     async def change(self, settings: Settings) -> list[str] | None:
@@ -110,9 +112,9 @@ class Keeper:
             changed: list[str] = []
             if self._store is not None:
                 app.check_identity(settings, self._store)
-                wired, sides = await self._wire(settings)
+                wired, cycle, sides = await self._wire(settings)
                 await self._unwire()
-                self._wired, self._sides = wired, sides
+                self._wired, self._run_cycle, self._sides = wired, cycle, sides
                 changed = record_config(settings, self._store, self._world.clock.now())
                 _note(self._store, REFUSED, None)
             self.settings = settings
@@ -124,10 +126,15 @@ class Keeper:
             at = self._world.clock.now().isoformat()
             _note(self._store, REFUSED, {"at": at, "message": pack(joined(error.sentences))})
 
-    async def _wire(self, settings: Settings) -> tuple[AsyncExitStack, tuple[Connection, Writers]]:
+    async def _wire(self, settings: Settings) -> tuple[AsyncExitStack, app.Cycle, tuple[Connection, Writers] | None]:
+        """The cycle of these settings and, unless they only observe, the two sides for requests."""
         async with AsyncExitStack() as stack:
+            if settings.connection.mode == "observe":
+                cycle = await stack.enter_async_context(app.connect_cycle(settings, self._world))
+                return stack.pop_all(), cycle, None
             connection, writers = await stack.enter_async_context(app.connect_writing(settings, self._world))
-            return stack.pop_all(), stoppable(connection, writers, self.stop)
+            sides = stoppable(connection, writers, self.stop)
+            return stack.pop_all(), functools.partial(run_cycle, *sides), sides
 
     async def _unwire(self) -> None:
         await self._wired.aclose()
@@ -201,11 +208,8 @@ class Keeper:
         return ended
 
     async def _run(self, sweeping: bool) -> Result:
-        assert self._store is not None and self._sides is not None
-        connection, writers = self._sides
-        result = await run_cycle(
-            connection,
-            writers,
+        assert self._store is not None and self._run_cycle is not None
+        result = await self._run_cycle(
             self._store,
             guard=self.stop.check,
             sweeping=sweeping,
@@ -302,8 +306,11 @@ class Keeper:
 
     @asynccontextmanager
     async def _open_sides(self) -> AsyncIterator[tuple[Connection, Writers]]:
-        assert self._sides is not None
-        yield self._sides
+        if self._sides is not None:
+            yield self._sides
+            return
+        async with app.connect_writing(self.settings, self._world) as sides:  # says that this connection only observes
+            yield sides
 
 
 def _refusal(error: ReconcilerError) -> str:

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from reconciler.core.lenses import StatusLens
-from reconciler.core.model import Attention, CycleRow, Entry, Field, Link, Reading, Side, Value
+from reconciler.core.model import Attention, Code, CycleRow, Entry, Field, Link, Reading, Side, Value
 from reconciler.core.operations import ConflictLine, Create, Delete, Operation, Unlink, Update, fingerprint, kind
-from reconciler.core.plan import Plan
+from reconciler.core.operations import name as kind_and_side
+from reconciler.core.plan import Outside, Plan
 from reconciler.core.policy import Policy
 from reconciler.message import unpack
 from reconciler.ports import StateReader
@@ -29,6 +30,7 @@ def report_data(
     raised: list[Attention],
     cleared: list[Attention],
     down: Mapping[Side, str],
+    left_out: Sequence[Outside] = (),
 ) -> Json:
     """Everything a dry run found, as one JSON object."""
     attention = _attention(state, raised, cleared)
@@ -44,6 +46,7 @@ def report_data(
         "operations": [operation_data(operation) for operation in operations],
         "conflicts": [conflict_data(line) for line in plan.conflicts],
         "differences": differences(state, plan),
+        "left_out": [{"crm_id": one.crm_id, "work_id": one.work_id, "title": one.title} for one in left_out],
         "held": [],
         "halted": None,
         "attention": [attention_data(entry) for entry in attention],
@@ -70,11 +73,7 @@ def summary(operations: Sequence[Operation], conflicts: int, attention: int) -> 
     """Counts of operations by kind and side, of conflicts and of attention entries."""
     counts = {"create": 0, "update_crm": 0, "update_work": 0, "delete": 0, "unlink": 0}
     for operation in operations:
-        match operation:
-            case Update():
-                counts[f"update_{operation.side}"] += 1
-            case _:
-                counts[kind(operation)] += 1
+        counts[kind_and_side(operation)] += 1
     return {**counts, "conflicts": conflicts, "attention": attention}
 
 
@@ -242,6 +241,9 @@ def status_data(name: str, state: StateReader) -> Json:
         "unclear_creates": len(state.intents()),
         "tombstones": tally.tombstones,
         "attention": [attention_data(entry) for entry in state.attention() if entry.acked is None],
+        "left_out": (cycles[0].counts.get("left_out", 0) if cycles else 0)
+        + sum(1 for c in state.candidates() if c.refused is Code.OUTSIDE_PILOT),
+        "observing": _foreseen(cycles[0]) if cycles else None,
         "acknowledged": sum(1 for entry in state.attention() if entry.acked is not None),
         "sides": sides,
         "paused": state.fact("paused"),
@@ -255,6 +257,12 @@ def spoken_fact(state: StateReader, fact: str, key: str) -> Json | None:
     """A fact of the state in which `key` holds a sentence for a person."""
     stored = state.fact(fact)
     return None if stored is None else {**stored, key: unpack(stored[key])}
+
+
+def _foreseen(row: CycleRow) -> Json | None:
+    """What the last cycle would have done, if it only observed; None if it was one that writes."""
+    found = {key.removeprefix("would_"): count for key, count in row.counts.items() if key.startswith("would_")}
+    return found or None
 
 
 def entry_data(entry: Entry) -> Json:

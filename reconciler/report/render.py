@@ -105,6 +105,10 @@ def _report_lines(data: Json) -> Iterator[str]:
             work=shown(row["work"]),
             reason=word(row["reason"]),
         )
+    for row in data["left_out"]:
+        yield say(
+            "left out by [pilot]: CRM {crm_id} / work {work_id} {title}", **{**row, "work_id": row["work_id"] or "-"}
+        )
     for row in data["attention"]:
         yield attention_line(row)
 
@@ -209,6 +213,10 @@ def _status_lines(data: Json) -> Iterator[str]:
         yield say("last cycle: {at} {outcome}", at=local(last["finished_at"]), outcome=word(last["outcome"]))
     else:
         yield say("no cycle yet")
+    if data["observing"] is not None:
+        yield say("observing: nothing is written; due now: {due}", due=foreseen(data["observing"]))
+    if data["left_out"]:
+        yield say("{count} pairs and tasks with news are left out by [pilot]", count=data["left_out"])
     for side, moment in data["watermarks"].items():
         yield say("{side} read up to {at}", side=word(side), at=local(moment))
     yield joined((say("{name} {count}", name=word(name), count=count) for name, count in data["pairs"].items()), ", ")
@@ -244,6 +252,15 @@ def _status_lines(data: Json) -> Iterator[str]:
         )
     for row in data["attention"]:
         yield attention_line(row)
+
+
+def foreseen(counts: Mapping[str, int]) -> str:
+    """What would be done, by kind and side, as `data.summary` counts it."""
+    return say(
+        "{create} to create, {update_work} work items and {update_crm} CRM tasks to update, {delete} to delete,"
+        " {unlink} to unlink",
+        **counts,
+    )
 
 
 HISTORY: Final = (

@@ -143,12 +143,14 @@ class CrmReader:
         target_project_field: str | None = None,
         target_group_field: str | None = None,
         link_field: str | None = None,
+        result_field: str | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._profile = profile or CrmProfile()
         self._names = names(self._profile)
         self._clock = clock
-        self._project, self._group, self._link = target_project_field, target_group_field, link_field
+        self._project, self._group = target_project_field, target_group_field
+        self._link, self._result = link_field, result_field
         self._channel = Channel(Side.CRM, access, limits, clock=clock, rng=rng, transport=transport)
         self._auth = CrmAuth(access, self._channel, self._profile, clock)
 
@@ -252,6 +254,7 @@ class CrmReader:
             marker=text_of(pick(row, self._link)) if self._link else None,
             project=text_of(pick(row, self._project)) if self._project else None,
             group=text_of(pick(row, self._group)) if self._group else None,
+            result=text_of(pick(row, self._result)) if self._result else None,
             layout=text_of(pick(row, profile.layout)),
             traits={name: text for name, wire in traits.items() if (text := text_of(pick(row, wire)))},
             problems=tuple(problems),
@@ -286,6 +289,8 @@ class CrmWriter(CrmReader):
             row[self._names[name]] = f"{value}T00:00:00+07:00" if name in DAYS and value else value
         if edit.marker is not None and self._link:
             row[self._link] = edit.marker
+        if edit.result is not None and self._result:
+            row[self._result] = edit.result or None
         return row
 
     async def _write(self, verb: str, method: str, body: list[Any], ids: list[str]) -> list[Answer]:

@@ -15,6 +15,7 @@ from reconciler.core.model import (
     Side,
     Target,
     Tombstone,
+    Verdict,
 )
 from reconciler.message import pack, unpack
 from reconciler.store.codec import (
@@ -148,6 +149,14 @@ def tombstone_load(row: Loaded) -> Tombstone:
         at=row["at"],
         link=link_from_json(row["link"]),
     )
+
+
+def verdict_row(verdict: Verdict) -> Row:
+    return {"crm_id": verdict.crm_id, "words": clean(verdict.words), "refused": verdict.refused}
+
+
+def verdict_load(row: Loaded) -> Verdict:
+    return Verdict(crm_id=row["crm_id"], words=row["words"], refused=row["refused"])
 
 
 def attention_row(entry: Attention) -> Row:

@@ -161,7 +161,7 @@ def test_a_bug_shows_a_traceback_without_secrets(guarded: Product, monkeypatch: 
         raise RuntimeError("a bug in the middle of a cycle")
 
     guarded.task()
-    monkeypatch.setattr("reconciler.cycle.run_cycle", broken)
+    monkeypatch.setattr("reconciler.app.run_cycle", broken)
     done = guarded.run("once", code=1)
     assert "Traceback" in done.err
     assert leaks(guarded) == []
