@@ -204,11 +204,18 @@ async def _sides(settings: Settings, world: World, crm_type: type[C], work_type:
 @contextmanager
 def writing_state(settings: Settings, world: World = REAL) -> Iterator[Store]:
     """The state for the one writer of this connection. Errors: `LeaseHeld`, `StateError`, `Halted` (another tenant)."""
+    with any_state(settings, world) as store:
+        _prove_identity(settings, store)
+        record_config(settings, store, world.clock.now())
+        yield store
+
+
+@contextmanager
+def any_state(settings: Settings, world: World = REAL) -> Iterator[Store]:
+    """The state for its one writer, whichever connection it belongs to. Errors: `LeaseHeld`, `StateError`."""
     with hold(settings.state.url.get_secret_value(), world.clock):
         store = open_store(settings.state.url.get_secret_value(), random_bytes=world.random_bytes)
         try:
-            _prove_identity(settings, store)
-            record_config(settings, store, world.clock.now())
             yield store
         finally:
             store.close()
@@ -253,7 +260,8 @@ def check_identity(settings: Settings, state: StateReader) -> None:
             "other_tenant",
             say(
                 "this state belongs to another connection (address or client id of {changed} differs); "
-                "nothing is read or written. Use the state of this connection, or put the old values back",
+                "nothing is read or written. Use the state of this connection, put the old values back, or, if it is "
+                "the same company, run `reconciler resume --reason ..`, which proves the pairs first",
                 changed=changed,
             ),
         )

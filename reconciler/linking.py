@@ -87,7 +87,7 @@ async def link_to_target(
     link = store.links_by(Side.CRM, [task_id]).get(task_id)
     if link is not None:
         adopted = task_id in prospect.pairing.adopted
-        how = say("adopted the item that carries its marker; nothing was moved") if adopted else "created"
+        how = say("adopted the item that carries its marker; nothing was moved") if adopted else say("created")
         return Done(
             say("CRM task {task_id} is linked to work item {id} ({how})", task_id=task_id, id=link.work.id, how=how)
         )

@@ -40,6 +40,11 @@ def say(pattern: str, /, **values: object) -> Message:
     return message
 
 
+def word(code: str) -> str:
+    """One of our own codes ("conflict", "crm"), which translates; a person's free text in its place stays as it is."""
+    return code if "{" in code or "}" in code else say(code)
+
+
 def into(text: str, translate: Translate) -> str:
     """Any text in the language of `translate`: a message is translated, everything else stays as it is."""
     return text.into(translate) if isinstance(text, Message) else text

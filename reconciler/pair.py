@@ -230,7 +230,8 @@ class _Stage:
         open_claims |= {claim.work_id: claim for claim in self.result.claims.values() if not claim.reported}
         claims = [claim for claim in open_claims.values() if claim.work_id not in self.result.spent_claims]
         intents = {intent.crm_id for intent in self.state.intents()} - self.result.settled_intents
-        named = {claim.crm_id for claim in claims} - intents
+        named = {claim.crm_id for claim in claims} | self.claims_for(self.news.tasks).keys()
+        named -= intents
         tasks = await self.fetch(Side.CRM, named)
         if tasks is None:
             return
@@ -251,6 +252,9 @@ class _Stage:
         for crm_id in sorted(named, key=lambda name: (len(name), name)):
             task = tasks.get(crm_id)
             if task is None or task.presence is Presence.DELETED:
+                strays = [claim for claim in by_task.get(crm_id, []) if claim.work_id != buried.get(crm_id)]
+                if crm_id in buried:
+                    self._report([claim for claim in strays if not claim.deleted], crm_id)
                 self._shelve(by_task.get(crm_id, []))
                 continue
             taken = crm_id in linked or crm_id in buried or crm_id in self.result.adopted

@@ -7,7 +7,7 @@ function performs it there. That is why both print the same.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
@@ -19,8 +19,9 @@ from reconciler.core.model import Target, aware
 from reconciler.cycle import Result, run_cycle
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.halting import pause, resume
-from reconciler.message import joined, pack, say, unpack
+from reconciler.message import joined, pack, say, unpack, word
 from reconciler.ports import Clock, Store
+from reconciler.tenant import prove
 
 Sides = Callable[[], AbstractAsyncContextManager[tuple[Connection, Writers]]]
 """Opens the way to both systems; not called by requests that only concern the state."""
@@ -99,11 +100,13 @@ class Said:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Means:
-    """What it takes to carry out a request. `guard` is called before every batch of writes and raises to prevent it."""
+    """What it takes to carry out a request. `identity` says which connection `sides` leads to; `guard` is called before
+    every batch of writes and raises to prevent it."""
 
     store: Store
     clock: Clock
     sides: Sides
+    identity: Mapping[str, str]
     guard: Callable[[], None] = lambda: None
 
 
@@ -175,18 +178,25 @@ async def _link(request: Link, operator: str, means: Means) -> linking.Done:
 
 async def _resume(request: Resume, operator: str, means: Means) -> Said:
     store = means.store
+    proven = () if store.fact("identity") in (None, means.identity) else (await _prove(request, operator, means),)
     said = resume(store, means.clock.now(), request.reason, operator, request.approve)
     if request.approve is None:
-        return Said(out=(said,))
+        return Said(out=(*proven, said))
     wanted = set(store.fact("approved") or ())
     async with means.sides() as (connection, writers):
         result = await run_cycle(connection, writers, store, guard=means.guard)
     skipped = sorted(wanted - {one.canonical for one in result.prospect.checked.operations})
     return Said(
-        out=(said, sentence(result)),
+        out=(*proven, said, sentence(result)),
         err=tuple(say("skipped, changed meanwhile: {missing}", missing=one) for one in skipped),
         exit_code=4 if skipped and result.exit_code == 0 else result.exit_code,
     )
+
+
+async def _prove(request: Resume, operator: str, means: Means) -> str:
+    async with means.sides() as (connection, _):
+        proven, count = await prove(connection, means.store, means.identity, reason=request.reason, operator=operator)
+    return say("{proven} of {count} linked pairs are proven behind the new address", proven=proven, count=count)
 
 
 def sentence(result: Result) -> str:
@@ -204,7 +214,7 @@ def sentence(result: Result) -> str:
     }
     parts += [words for name, words in extra.items() if counts.get(name)]
     down = [say("{side} unavailable: {error}", side=side, error=error) for side, error in result.down.items()]
-    done = say("{outcome}: {parts}", outcome=say(result.outcome), parts=joined(parts, ", "))
+    done = say("{outcome}: {parts}", outcome=word(result.outcome), parts=joined(parts, ", "))
     return joined([done, *down])
 
 

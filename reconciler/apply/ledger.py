@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from reconciler.connection import Connection, Writers
+from reconciler.core import text
 from reconciler.core.model import Entry, Field, Link, Presence, Record, Side
 from reconciler.core.observe import learn_author, observe, our_author, with_half
 from reconciler.core.pair import absent
@@ -87,6 +88,19 @@ class Ledger:
         if learned != self._authors(side):
             self.authors[side] = learned
             tx.set_fact(f"authors.{side}", dict(learned))
+
+    def hear(self, tx: Transaction, side: Side, before: Record, row: Record) -> None:
+        """A status word that came up between two reads around a write of ours was chosen by a person: it is no rename.
+
+        The stamp cannot say so, because it is that of our write.
+        """
+        word = row.values.get(Field.STATUS)
+        if not isinstance(word, str) or not word.strip() or word == before.values.get(Field.STATUS):
+            return
+        name = f"statuses.{side}"
+        known = set(tx.fact(name) or ())
+        if text.word(word) not in known:
+            tx.set_fact(name, sorted({text.word(word), *known}))
 
     def save(self, tx: Transaction, links: Collection[Link]) -> None:
         """Store links and keep their present form."""

@@ -58,6 +58,7 @@ async def apply_marks(ledger: Ledger, side: Side, links: Sequence[Link]) -> None
                 newer = observe(replace(half, own_stamp=own), row, ledger.connection.policy.lenses, ledger.ours(side))
                 link = with_half(link, side, newer)
                 ledger.learn(tx, side, row.author)
+                ledger.hear(tx, side, rows[half.id], row)
                 entries.append(ledger.entry("marked", link, side))
             ledger.links[link.crm.id] = link
         ledger.save(tx, [ledger.links[link.crm.id] for link in present])

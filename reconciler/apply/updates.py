@@ -230,6 +230,7 @@ async def _conclude(ledger: Ledger, side: Side, batch: _Batch, answers: Sequence
                 again += rest
             elif part.edit.id in rows:
                 before = batch.before[part.crm_id]
+                ledger.hear(tx, side, before, rows[part.edit.id])
                 link = _landed(ledger, tx, side, link, part, before, rows[part.edit.id], outcome)
             else:
                 link = ledger.observe(link, side, None)

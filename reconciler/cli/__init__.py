@@ -11,12 +11,12 @@ from reconciler.cli.looking import backup, check, config, history, status, targe
 from reconciler.cli.pairs import link, retry, unlink
 from reconciler.cli.plans import apply, plan
 from reconciler.cli.running import daemon
-from reconciler.cli.speaking import Speaking, everything, language_option
+from reconciler.cli.speaking import HELP_OPTIONS, Speaking, everything, language_option
 from reconciler.cli.steering import ack, pause, restore, resume
 from reconciler.cli.trying import demo, sandbox
 
 
-@click.group(cls=Speaking, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=Speaking, context_settings={"help_option_names": HELP_OPTIONS, "max_content_width": 100})
 @click.version_option(__version__, prog_name="reconciler")
 def main() -> None:
     """Keep tasks of MISA AMIS Bán hàng and MISA AMIS Công việc equal, in both directions.

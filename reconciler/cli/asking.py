@@ -37,10 +37,16 @@ def ask(config_path: str | None, request: Request) -> int:
 
 async def _perform(settings: Settings, request: Request) -> Said:
     from reconciler import app
-    from reconciler.requests import Means, perform
+    from reconciler.requests import Means, Resume, perform
 
-    with app.writing_state(settings) as store:
-        means = Means(store=store, clock=app.REAL.clock, sides=lambda: app.connect_writing(settings))
+    opened = app.any_state if isinstance(request, Resume) else app.writing_state
+    with opened(settings) as store:
+        means = Means(
+            store=store,
+            clock=app.REAL.clock,
+            sides=lambda: app.connect_writing(settings),
+            identity=app.identity(settings),
+        )
         return await perform(request, app.operator(), means)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reconciler.cli.ending import config_option, ending, run
-from reconciler.cli.speaking import tell, translate
+from reconciler.cli.speaking import document, tell, translate
 from reconciler.message import say
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ async def _report(settings: Settings, kind: str, output: Path | None, exit_code:
         app.check_identity(settings, state)
         async with app.connect(settings) as connection:
             data = await dry_run(connection, state)
-    text = FORMATS[kind](data, translate())
+    text = FORMATS[kind](data, translate() if kind in ("text", "json") else document(settings.connection.language))
     if output is None:
         tell(text, nl=False)
     else:

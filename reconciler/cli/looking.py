@@ -31,7 +31,7 @@ def status(config_path: str | None, kind: str) -> int:
     settings = app.load(config_path, os.environ)
     with app.reading_state(settings) as state:
         data = status_data(settings.connection.name, state)
-    tell(as_json(data, translate()) if kind == "json" else status_text(data, translate()), nl=False)
+    tell((as_json if kind == "json" else status_text)(data, translate()), nl=False)
     return 0
 
 
@@ -61,7 +61,7 @@ def history(
     if kind == "json":
         tell(json.dumps(rows, ensure_ascii=False, indent=1))
     else:
-        tell(history_csv(rows, translate()) if kind == "csv" else history_text(rows, translate()), nl=False)
+        tell((history_csv if kind == "csv" else history_text)(rows, translate()), nl=False)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The language of the command line, help and errors included: `--lang`, else LC_ALL, LC_MESSAGES or LANG, else English."""
+"""The language of the command line, help included: `--lang`, else LC_ALL, LC_MESSAGES or LANG, else English."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import gettext
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from inspect import cleandoc
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from reconciler.message import Translate, into
 from reconciler.words import DOMAIN, FOLDER, LANGUAGES, preferred, translator
 
-_HELP = ("help", "short_help", "epilog")
+HELP_OPTIONS: Final = ["-h", "--help"]
+_HELP: Final = ("help", "short_help", "epilog")
 _english: dict[tuple[int, str], str] = {}
 _chosen = "en"
 _asked: str | None = None
@@ -72,7 +74,7 @@ def everything(command: click.Command) -> Iterator[click.Command]:
 
 def helped(command: click.Command) -> Iterator[tuple[Any, str]]:
     """The places of a command that hold help for a person: objects and the names of their attributes."""
-    for place in (command, *command.params):
+    for place in (command, *command.get_params(click.Context(command, help_option_names=HELP_OPTIONS))):
         yield from ((place, name) for name in _HELP if getattr(place, name, None))
 
 
@@ -82,10 +84,10 @@ def _choose(group: click.Group, args: Sequence[str]) -> None:
     named += [one.partition("=")[2] for one in args if one.startswith("--lang=")]
     _asked = next((one for one in reversed(named) if one in LANGUAGES), None)
     _chosen = _asked or preferred(os.environ)
+    places = [(place, name) for command in everything(group) for place, name in helped(command)]
+    for place, name in places:
+        _english.setdefault((id(place), name), cleandoc(getattr(place, name)))
+        setattr(place, name, translate()(_english[id(place), name]))
     os.environ["LANGUAGE"] = _chosen  # for click's own words, which it takes from gettext's domain
     gettext.bindtextdomain(DOMAIN, str(FOLDER))
     gettext.textdomain(DOMAIN)
-    for command in everything(group):
-        for place, name in helped(command):
-            text = _english.setdefault((id(place), name), getattr(place, name))
-            setattr(place, name, translate()(text))

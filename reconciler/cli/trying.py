@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from reconciler.cli.ending import ending
+from reconciler.cli.speaking import tell
 
 
 @click.command()
@@ -14,7 +15,7 @@ def demo(once: bool) -> int:
     """Play a working day on a bundled sandbox of both systems and print what flowed where and why."""
     from reconciler.demo import play
 
-    return play(click.echo, stay=not once)
+    return play(tell, stay=not once)
 
 
 @click.command()
@@ -24,4 +25,4 @@ def sandbox(port: int) -> int:
     """Only the two sandbox systems, over real HTTP, with a page on which tasks of either side can be edited."""
     from reconciler.demo import serve
 
-    return serve(click.echo, port)
+    return serve(tell, port)

@@ -11,7 +11,13 @@ from reconciler.core.merge import Triple
 from reconciler.core.model import Aside, Code, Field, Link, Side
 from reconciler.core.moment import Moment
 from reconciler.core.policy import Policy
+from reconciler.core.status import KNOWN_CRM, KNOWN_WORK
 from reconciler.message import say
+
+DOCUMENTED: Final = {
+    Side.CRM: frozenset(text.word(name) for name in KNOWN_CRM),
+    Side.WORK: frozenset(text.word(name) for name in KNOWN_WORK),
+}
 
 REVERTS: Final = 3
 """So many reverts of one field within the window set it aside."""
@@ -53,10 +59,15 @@ def fought_over(link: Link, name: Field, giver: Side, seen: Triple, policy: Poli
 
 
 def renamed(link: Link, name: Field, giver: Side, seen: Triple, moment: Moment) -> Aside | None:
-    """A status word that nobody has seen before, on a record whose stamp did not move: somebody renamed a status."""
+    """A status word that nobody has seen before, on a record whose stamp did not move: somebody renamed a status.
+
+    A word that the documents name is no such word: within one second a stamp cannot move twice, and people are quick.
+    """
     value = seen.now(giver)
     known = moment.statuses.get(giver)
-    if name is not Field.STATUS or not known or not isinstance(value, str) or text.word(value) in known:
+    if name is not Field.STATUS or not known or not isinstance(value, str):
+        return None
+    if text.word(value) in known | DOCUMENTED[giver]:
         return None
     if link.half(giver).stamps.get(name) is not None:
         return None

@@ -291,7 +291,13 @@ class Keeper:
         if self._store is None:
             raise Stopped
         clock = self._world.clock
-        means = Means(store=self._store, clock=clock, sides=self._open_sides, guard=self.stop.check)
+        means = Means(
+            store=self._store,
+            clock=clock,
+            sides=self._open_sides,
+            identity=app.identity(self.settings),
+            guard=self.stop.check,
+        )
         return await perform(request, operator, means)
 
     @asynccontextmanager

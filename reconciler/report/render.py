@@ -12,7 +12,7 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader
 
 from reconciler.core.model import ZONE
-from reconciler.message import Translate, into, joined, say
+from reconciler.message import Translate, into, joined, say, word
 from reconciler.report.data import Json
 
 DANGEROUS: Final = "=+-@\t\r\n＝＋－＠"
@@ -72,10 +72,10 @@ def _report_lines(data: Json) -> Iterator[str]:
     else:
         yield say("NOT COMPLETE: a side could not be read to the end")
     for side, words in data["unavailable"].items():
-        yield say("  {side} is unavailable: {words}", side=say(side), words=words)
+        yield say("  {side} is unavailable: {words}", side=word(side), words=words)
     if data["halted"]:
         halted = data["halted"]
-        yield say("HALTED ({reason}): {message}", reason=say(halted["reason"]), message=halted["message"])
+        yield say("HALTED ({reason}): {message}", reason=word(halted["reason"]), message=halted["message"])
     counts = data["summary"]
     yield say(
         "{create} to create, {update_work} work items and {update_crm} CRM tasks to update, {delete} to delete, "
@@ -87,23 +87,23 @@ def _report_lines(data: Json) -> Iterator[str]:
     for row in data["conflicts"]:
         yield say(
             "conflict {field} of CRM {crm_id} / work {work_id}: CRM «{crm}», Work «{work}»; {winner} wins ({reason})",
-            field=say(row["field"]),
+            field=word(row["field"]),
             crm_id=row["crm_id"],
             work_id=row["work_id"],
             crm=shown(row["crm"]),
             work=shown(row["work"]),
-            winner=say(row["winner"]),
-            reason=say(row["reason"]),
+            winner=word(row["winner"]),
+            reason=word(row["reason"]),
         )
     for row in data["differences"]:
         yield say(
             "differs, accepted ({reason}): {field} of CRM {crm_id} «{crm}», work {work_id} «{work}»",
-            field=say(row["field"]),
+            field=word(row["field"]),
             crm_id=row["crm_id"],
             work_id=row["work_id"],
             crm=shown(row["crm"]),
             work=shown(row["work"]),
-            reason=say(row["reason"]),
+            reason=word(row["reason"]),
         )
     for row in data["attention"]:
         yield attention_line(row)
@@ -114,7 +114,7 @@ def attention_line(row: Json) -> str:
     return say(
         "attention {code}: {side} {id}: {message}",
         code=row["code"],
-        side=say(row["side"]),
+        side=word(row["side"]),
         id=row["id"],
         message=row["message"],
     )
@@ -124,32 +124,32 @@ def _operation_lines(row: Json) -> Iterator[str]:
     where = {"crm_id": row["crm_id"], "work_id": row["work_id"]}
     yield say(
         "{kind} on {side}: {where} {title}",
-        kind=say(row["kind"]),
-        side=say(row["side"]),
+        kind=word(row["kind"]),
+        side=word(row["side"]),
         where=say("CRM {crm_id} / work {work_id}" if row["work_id"] else "CRM {crm_id}", **where),
         title=row["title"],
     )
     for change in row["fields"]:
         yield say(
             "    {field}: {before} -> {after}  [{reason}]",
-            field=say(change["name"]),
+            field=word(change["name"]),
             before=shown(change["before"]),
             after=shown(change["after"]),
-            reason=say(change["reason"]),
+            reason=word(change["reason"]),
         )
 
 
 def as_csv(data: Json, translate: Translate) -> str:
     """One row for each field of each operation, with a byte-order mark so that spreadsheets see UTF-8.
 
-    Only the headings are translated: the cells are for filters and formulas.
+    Headings and cells are the same in both languages: they are for filters, formulas and programs.
     """
     rows = [
         [*(row[key] for key in COLUMNS[:5]), *(change[key] for key in ("name", "before", "after", "reason", "rule"))]
         for row in data["operations"]
         for change in row["fields"] or [dict.fromkeys(("name", "before", "after", "reason", "rule"))]
     ]
-    return "\ufeff" + csv_text([translate(name) for name in COLUMNS], rows)
+    return "\ufeff" + csv_text(COLUMNS, rows)
 
 
 def csv_text(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
@@ -206,17 +206,17 @@ def _status_lines(data: Json) -> Iterator[str]:
         pending=data["pending"],
     )
     if last:
-        yield say("last cycle: {at} {outcome}", at=local(last["finished_at"]), outcome=say(last["outcome"]))
+        yield say("last cycle: {at} {outcome}", at=local(last["finished_at"]), outcome=word(last["outcome"]))
     else:
         yield say("no cycle yet")
     for side, moment in data["watermarks"].items():
-        yield say("{side} read up to {at}", side=say(side), at=local(moment))
-    yield joined((say("{name} {count}", name=say(name), count=count) for name, count in data["pairs"].items()), ", ")
+        yield say("{side} read up to {at}", side=word(side), at=local(moment))
+    yield joined((say("{name} {count}", name=word(name), count=count) for name, count in data["pairs"].items()), ", ")
     for side, health in data["sides"].items():
         if health:
             yield say(
                 "{side} unavailable since {at}: {reason}",
-                side=say(side),
+                side=word(side),
                 at=local(health["since"]),
                 reason=health["reason"],
             )
@@ -226,7 +226,7 @@ def _status_lines(data: Json) -> Iterator[str]:
         )
     if data["halted"]:
         halted = data["halted"]
-        yield say("HALTED ({reason}): {message}", reason=say(halted["reason"]), message=halted["message"])
+        yield say("HALTED ({reason}): {message}", reason=word(halted["reason"]), message=halted["message"])
         yield say(
             "{count} operations are held; `reconciler resume --reason .. --approve {fingerprint}` applies them",
             count=halted["count"],
@@ -260,34 +260,29 @@ def history_text(rows: Iterable[Json], translate: Translate) -> str:
 def _entry_line(row: Json) -> str:
     parts: list[str] = [
         f"{row['id']} {local(row['at'])}",
-        say(row["kind"]),
+        word(row["kind"]),
         f"{row['crm_id'] or '-'}/{row['work_id'] or '-'}",
     ]
     if row["field"]:
         parts.append(
             say(
                 "{field} on {side}: {old} -> {new}",
-                field=say(row["field"]),
-                side=say(row["side"] or "-"),
+                field=word(row["field"]),
+                side=word(row["side"] or "-"),
                 old=shown(row["old"]),
                 new=shown(row["new"]),
             )
         )
     if row["rule"] or row["reason"]:
-        parts.append(joined(["[", _word(row["rule"] or row["reason"]), "]"], ""))
+        parts.append(joined(["[", word(row["rule"] or row["reason"]), "]"], ""))
     if row["operator"] or row["changed_by"]:
         parts.append(say("by {person}", person=row["operator"] or row["changed_by"]))
     return joined(parts, " ")
 
 
-def _word(code: str) -> str:
-    """One of our own codes, which translates; a person's free text (it may hold braces) stays as it is."""
-    return say(code) if "{" not in code and "}" not in code else code
-
-
 def history_csv(rows: Iterable[Json], translate: Translate) -> str:
-    """The journal for a spreadsheet; only the headings are translated."""
-    return "\ufeff" + csv_text([translate(name) for name in HISTORY], ([row[name] for name in HISTORY] for row in rows))
+    """The journal for a spreadsheet, the same in both languages."""
+    return "\ufeff" + csv_text(HISTORY, ([row[name] for name in HISTORY] for row in rows))
 
 
 def why_text(data: Json, rows: Iterable[Json], translate: Translate) -> str:
@@ -302,20 +297,23 @@ def _story_lines(data: Json) -> Iterator[str]:
         yield say("CRM task {task}: not linked", task=data["task"])
     for name, value in data["fields"].items():
         yield say(
-            "  {field}: CRM «{crm}»  Work «{work}»", field=say(name), crm=shown(value["crm"]), work=shown(value["work"])
+            "  {field}: CRM «{crm}»  Work «{work}»",
+            field=word(name),
+            crm=shown(value["crm"]),
+            work=shown(value["work"]),
         )
     for side, moment in data["modified"].items():
         yield say(
             "  last edit on {side}: {at} by {person}",
-            side=say(side),
+            side=word(side),
             at=local(moment),
             person=data["author"][side] or say("unknown"),
         )
     if data["pending_since"]:
         yield say("  work on it is due since {at}", at=local(data["pending_since"]))
     for row in data["differences"]:
-        yield say("  accepted difference in {field}: {reason}", field=say(row["field"]), reason=say(row["reason"]))
+        yield say("  accepted difference in {field}: {reason}", field=word(row["field"]), reason=word(row["reason"]))
     for row in data["tombstone"]:
-        yield say("  unlinked from item {item}: {reason}", item=row["item"], reason=_word(row["reason"]))
+        yield say("  unlinked from item {item}: {reason}", item=row["item"], reason=word(row["reason"]))
     for row in data["attention"]:
         yield say("  needs a person: {code}: {message}", code=row["code"], message=row["message"])

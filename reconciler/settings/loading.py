@@ -70,7 +70,7 @@ def load(path: Path, env: Mapping[str, str]) -> Settings:
     try:
         settings = Settings(**given)
     except ValidationError as error:
-        faults = error.errors(include_url=False, include_input=False, include_context=False)
+        faults = error.errors(include_url=False, include_input=False)
         origin.problems.extend(origin.problem(e["loc"], _message(e)) for e in faults if not _is_missing_secret(e))
     if origin.problems:
         raise ConfigError(*sorted(origin.problems, key=lambda problem: (problem.where, problem.line)))
@@ -303,15 +303,33 @@ def _message(error: ErrorDetails) -> str:
         return say("there is no such key; remove it") + _nearest(str(error["loc"][-1]), _siblings(error["loc"]))
     if error["type"] == "missing":
         return (
-            say("is missing: {description}", description=info.description)
+            say("is missing: {description}", description=say(info.description))
             if info and info.description
             else say("is missing")
         )
-    words = _PLAIN.get(error["type"]) or re.sub(r"^\w+ should ", "must ", error["msg"].removeprefix("Value error, "))
+    words = _expected(error)
     if info is None or info.default == "" or not isinstance(info.default, str | int | float | timedelta):
         return words
     default = shown(info.default) if isinstance(info.default, timedelta) else info.default
-    return f"{words} (default: {json.dumps(default, ensure_ascii=False)})"
+    return say("{words} (default: {default})", words=words, default=json.dumps(default, ensure_ascii=False))
+
+
+def _expected(error: ErrorDetails) -> str:
+    """What would be right; the context that pydantic gives is never printed whole, it may hold a value."""
+    context = error.get("ctx", {})
+    match error["type"]:
+        case "value_error":
+            return say("{words}", words=context["error"])
+        case "literal_error":
+            return say("must be {choices}", choices=context["expected"])
+        case "greater_than":
+            return say("must be greater than {least}", least=context["gt"])
+        case "greater_than_equal":
+            return say("must be greater than or equal to {least}", least=context["ge"])
+        case "less_than_equal":
+            return say("must be less than or equal to {most}", most=context["le"])
+        case kind:
+            return _PLAIN.get(kind) or re.sub(r"^\w+ should ", "must ", error["msg"])
 
 
 def _siblings(place: Place) -> Iterable[str]:

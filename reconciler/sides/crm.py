@@ -165,7 +165,7 @@ class CrmReader:
 
     async def changes(self, since: datetime | None, visit: Visit) -> Reading:
         """The list, newest first, down to `since`; no filter exists."""
-        beginning = Beginning(self._clock.now(), self.offset)
+        beginning = Beginning(self._clock, self.offset)
         proof = await scan_descending(
             beginning.watch(self._page),
             self.by_id,

@@ -12,7 +12,7 @@ import random
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final, Protocol
 from urllib.parse import quote, quote_plus
 
@@ -24,6 +24,7 @@ from reconciler.errors import NotApplied, SideClosed, SideDown, Unclear
 from reconciler.message import joined, say
 from reconciler.ports import Clock
 from reconciler.sides.answer import Trouble, Unreadable, http_date, parse, retry_after, trouble, words_of
+from reconciler.sides.elapsed import Stopwatch
 
 BODY_LIMIT: Final = 10 * 1024 * 1024
 WRITE_AT_MOST: Final = 20.0
@@ -261,7 +262,8 @@ class Channel:
 
             unsent = isinstance(error, Exception) and never_sent(error)
             happened = say("cannot be reached") if unsent else say("{verb}: the connection failed", verb=request.verb)
-            raise _Failure(f"{self.side} {happened} ({type(error).__name__})", unsent=unsent) from None
+            said = say("{side} {happened} ({error})", side=self.side, happened=happened, error=type(error).__name__)
+            raise _Failure(said, unsent=unsent) from None
 
     def _landed(self, task: asyncio.Task[_Exchanged]) -> None:
         self._flying.discard(task)
@@ -270,7 +272,7 @@ class Channel:
 
     async def _send(self, request: Request, headers: Mapping[str, str], deadline: float) -> _Exchanged:
         """Send and read to the end. Half of the deadline is for connecting, so that nothing is sent after it."""
-        sent, started = self._clock.now(), self._clock.monotonic()
+        watch, started = Stopwatch(self._clock), self._clock.monotonic()
         content = bytearray()
         async with self._client.stream(
             request.method,
@@ -280,7 +282,7 @@ class Channel:
             headers=dict(headers),
             timeout=httpx.Timeout(deadline, connect=deadline / 2, pool=deadline / 2),
         ) as response:
-            self._sample(response.headers, sent)
+            self._sample(response.headers, watch)
             async for chunk in response.aiter_bytes():
                 content += chunk
                 if len(content) > BODY_LIMIT:
@@ -298,12 +300,13 @@ class Channel:
                     )  # its caller has gone
             return response.status_code, response.headers, bytes(content)
 
-    def _sample(self, headers: httpx.Headers, sent: datetime) -> None:
+    def _sample(self, headers: httpx.Headers, watch: Stopwatch) -> None:
         age = headers.get("Age", "").strip()
         stale = (age.isdecimal() and int(age[:9]) > 0) or _CACHE_HIT.search(headers.get("X-Cache", ""))
         date = None if stale else http_date(headers.get("Date"))
         if date is not None:
-            self._estimate.add(date, sent, self._clock.now())
+            received = self._clock.now()
+            self._estimate.add(date, received - watch.elapsed(), received)
 
     async def _pace(self) -> None:
         now = self._clock.monotonic()

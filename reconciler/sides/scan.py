@@ -6,7 +6,7 @@ and stamps are kept here. A row may be visited more than once; the later call is
 
 from __future__ import annotations
 
-import math
+import itertools
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,7 +17,9 @@ from reconciler.message import say
 from reconciler.ports import Visit
 
 SPARE_PAGES: Final = 20
-"""How many pages more than expected a scan may take before it is given up as unproven."""
+"""A scan is given up after so many pages more than expected, or so many in a row that show nothing new."""
+PAGES_WITHOUT_TOTAL: Final = 10_000
+"""How many pages a scan may take that no total bounds."""
 
 UNSORTED: Final = say("the order is not the one asked for")
 SHORT: Final = say("pages hold fewer rows than asked for (page_size)")
@@ -39,6 +41,11 @@ class Page:
     total: int | None
     last: bool
     unusable: int = 0
+
+    def told(self, before: int) -> int | None:
+        """The total, unless this page, which stands behind `before` rows, shows by itself that there are more."""
+        here = before + len(self.rows) + self.unusable
+        return self.total if self.total is None or not self.rows or self.total >= here else None
 
     @property
     def stamps(self) -> list[datetime]:
@@ -80,7 +87,7 @@ class Proof:
 
 
 def _pages(total: int | None, size: int) -> int:
-    return math.ceil((total or 0) / size)
+    return -(-(total or 0) // size)  # not by a float: a total may be any number
 
 
 # --- descending: the newest first, edited rows jump to the front ------------------------------------------------------
@@ -106,7 +113,9 @@ class _Walk:
             self.doubt = doubt
 
 
-_GRAVITY: Final = (UNSORTED, ENDLESS, NO_TOTAL, FELL, SHORT, TOUCHING)
+_HOPELESS: Final = (UNSORTED, ENDLESS, NO_TOTAL)
+"""Another walk would find the same."""
+_GRAVITY: Final = (*_HOPELESS, FELL, SHORT, TOUCHING)
 
 
 async def scan_descending(
@@ -124,11 +133,14 @@ async def scan_descending(
         walk = await _walk_down(fetch, since, visit, proof, size=size, first=first)
         if not walk.doubt or proof.note:
             return proof
-        if walk.doubt in (UNSORTED, ENDLESS, NO_TOTAL):  # another walk would find the same
+        if walk.doubt in _HOPELESS:
             proof.doubt(walk.doubt)
             return proof
         enough = _new_enough(proof, since)
         again = await _walk_down(fetch, since, visit, proof, size=size, first=first, stop=walk.top)
+        if again.doubt in _HOPELESS:
+            proof.doubt(again.doubt)
+            return proof
         fell = FELL in (walk.doubt, again.doubt) or _fell(walk.total, again.total)
         if again.rank is not None:  # one stamp fills the list, so this walk went as deep and saw more
             walk, enough = again, _new_enough(proof, since)
@@ -154,16 +166,21 @@ async def _walk_down(
     walk = _Walk()
     border: datetime | None = None  # the last stamp of the page before
     seen: set[str] = set()
+    most = barren = 0
+    untold = False
     while True:
         page = await fetch(first + walk.pages)
         proof.take(page, visit)
         before, stamps = walk.pages * size, page.stamps
+        total = page.told(before)
+        untold |= total is None
         walk.pages += 1
         if walk.pages == 1:
             walk.top = max(stamps, default=None)
-        if _fell(walk.total, page.total):
+            most = _pages(total, size) + SPARE_PAGES
+        if _fell(walk.total, total):
             walk.suspect(FELL)
-        walk.total = page.total
+        walk.total = total
         if stamps != sorted(stamps, reverse=True):
             walk.suspect(UNSORTED)
         if walk.pages > 1:
@@ -172,6 +189,7 @@ async def _walk_down(
                 walk.suspect(UNSORTED)
             elif page.rows and not _strictly_below(page, border):
                 walk.suspect(TOUCHING)
+        barren = 0 if any(row.id not in seen for row in page.rows) else barren + 1
         seen |= {row.id for row in page.rows}
         if page.short(before, size):
             walk.suspect(SHORT)
@@ -180,16 +198,16 @@ async def _walk_down(
         if since is not None and border is not None and page.rows and border < since:
             walk.rank = before + old[0]
             break
-        at_end = not page.rows if page.total is None else walk.pages * size >= page.total
+        at_end = not page.rows if total is None else walk.pages * size >= total
         if at_end:
-            walk.rank = before + old[0] if old else page.total
+            walk.rank = before + old[0] if old else total
             break
         if stop is not None and page.rows and border is not None and border < stop:
             break
-        if walk.pages >= _pages(page.total, size) + SPARE_PAGES:
+        if walk.pages >= most or barren >= SPARE_PAGES:
             walk.suspect(ENDLESS)
             break
-    if walk.total is None and (walk.pages > 1 or walk.rank is None):
+    if untold and (walk.pages > 1 or walk.rank is None):
         walk.suspect(NO_TOTAL)  # one page that reaches below `since` needs no total; an end without one is no end
     return walk
 
@@ -256,13 +274,18 @@ async def scan_ascending(
         return proof
     ceiling: datetime | None = None  # the smallest stamp of the page behind
     seen: set[str] = set()
-    for number in [*range(pages - 1, 0, -1), 0]:
+    barren = 0
+    for number in itertools.chain(range(pages - 1, 0, -1), (0,)):
+        if barren >= SPARE_PAGES:
+            proof.doubt(ENDLESS)
+            return proof
         page = await fetch(first + number)
         proof.take(page, visit)
         _check(page, number * size, size, proof)
         unseen = [row.modified for row in page.rows if row.id not in seen and row.modified is not None]
         if ceiling is not None and unseen and max(unseen) > ceiling:
             proof.doubt(UNSORTED)
+        barren = 0 if any(row.id not in seen for row in page.rows) else barren + 1
         seen |= {row.id for row in page.rows}
         ceiling = min(page.stamps, default=ceiling)
     return proof
@@ -289,7 +312,9 @@ async def _restart(
     A first page holds everything between its bound and its last stamp, and nothing can slide past it. Within one stamp
     that fills a page there is no such bound; the rest is then read for what it is worth.
     """
-    while not page.last:
+    left = PAGES_WITHOUT_TOTAL
+    while not page.last and left:
+        left -= 1
         reached = page.rows[-1].modified if page.rows else None
         if reached is None or (since is not None and reached <= since):
             break
@@ -301,9 +326,10 @@ async def _restart(
             proof.doubt(UNSORTED)
     if page.last:
         return
-    proof.doubt(CROWDED)
+    proof.doubt(CROWDED if left else ENDLESS)
     number = first
-    while not page.last:
+    while not page.last and left:
+        left -= 1
         number += 1
         page = await listing(since)(number)
         if all(row.id in proof.stamps for row in page.rows):

@@ -46,6 +46,8 @@ from reconciler.sides.scan import Fetch, Page, scan_ascending
 
 INSTANTS: Final = frozenset({Field.START, Field.DUE})
 DEPARTMENT: Final = 1
+PROJECT_PAGES: Final = 1_000
+"""How many pages of projects are read before the list is taken for endless."""
 
 REFUSALS: Final[Mapping[str, Refused]] = {
     "NoPermission": Refused(code=Code.FORBIDDEN, words=""),
@@ -131,7 +133,7 @@ class WorkReader:
 
     async def changes(self, since: datetime | None, visit: Visit) -> Reading:
         """The list from `since` on, oldest first; rows of all projects, archived ones included."""
-        beginning = Beginning(self._clock.now(), self.offset)
+        beginning = Beginning(self._clock, self.offset)
 
         def listing(bound: datetime | None) -> Fetch:
             return beginning.watch(functools.partial(self._page, bound))
@@ -146,16 +148,15 @@ class WorkReader:
 
     async def projects(self) -> list[Project]:
         found: dict[str, Project] = {}
-        number = 0
-        while True:
+        for number in range(PROJECT_PAGES):
             page = {"PageIndex": self._profile.first_page + number, "PageSize": self._profile.page_size}
             body = await self._call(self._profile.projects_verb, page)
             read = {one.id: one for row in _list(body, "Projects") if (one := _project(row)) is not None}
-            number += 1
             nothing_new = read.keys() <= found.keys()
             found |= read
-            if nothing_new or _is_last(body, number * self._profile.page_size):
+            if nothing_new or _is_last(body, (number + 1) * self._profile.page_size):
                 return list(found.values())
+        raise SideDown(Side.WORK, "work: the list of projects has no end")
 
     async def groups(self, project: str) -> list[TaskGroup]:
         return [

@@ -72,7 +72,7 @@ def guarded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Product
         token = tokens.issue(product.crm.client_id, product.clock.now())
         whole = f"{token.rpartition('.')[0]}.{TOKEN}"
         tokens._expiry[whole] = tokens._expiry[token]
-        monkeypatch.setattr(tokens, "issue", lambda client_id, now: whole)
+        monkeypatch.setattr(tokens, "issue", lambda client_id, now, lifetime: whole)
         yield product
 
 

@@ -339,6 +339,15 @@ async def test_rule_14_a_total_below_the_rows_of_its_own_page_proves_nothing(tot
     assert (await Script(Page(records(7, 8, 9), total, last=False)).up()).note
 
 
+@pytest.mark.parametrize("silent", [0, 1], ids=["the first page", "the second page"])
+async def test_rule_12_a_page_without_a_total_hides_that_it_fell(silent: int) -> None:
+    # broken by: looking only at the total of the last page
+    listed = records(9, 8, 7, 6, 5, 4, 3, 2)
+    pages = [Page(listed[:3], 9, last=False), Page(listed[3:6], 9, last=False), Page(listed[6:], 8, last=True)]
+    pages[silent] = Page(pages[silent].rows, None, last=False)
+    assert (await Script(*pages).down()).note
+
+
 @pytest.mark.parametrize("short", [0, 1, 2])
 @pytest.mark.parametrize("way", listings)
 async def test_rule_14_a_short_page_is_not_the_end(way: str, short: int) -> None:
