@@ -64,7 +64,8 @@ def ask(database: Path, line: str) -> str | None:
                 )
             ) from error
         try:
-            channel.sendall(request)
+            with suppress(BrokenPipeError):  # a refusal may come before all of it was read
+                channel.sendall(request)
             return _answer(channel)
         except OSError as error:
             raise Unanswered(_SILENT) from error
@@ -72,7 +73,7 @@ def ask(database: Path, line: str) -> str | None:
 
 def _answer(channel: socket.socket) -> str:
     content = bytearray()
-    while chunk := channel.recv(65536):
+    while not content.endswith(b"\n") and (chunk := channel.recv(65536)):
         content += chunk
         if len(content) > ANSWER_LIMIT:
             raise Unanswered(say("the daemon's answer is too long to be one"))
@@ -95,11 +96,11 @@ async def listening(database: Path, answer: Answer, refuse: Callable[[Reconciler
         assert task is not None
         callers.add(task)
         try:
+            line = await _line(reader)
             if len(callers) > AT_ONCE:
                 raise UsageError(say("too many commands wait already; try again"))
             if not _trusted(writer.get_extra_info("socket")):
                 raise UsageError(say("only the user that runs the daemon, and root, may ask it"))
-            line = await _line(reader)
             said = await answer(line, lambda: not reader.at_eof() and not writer.is_closing())
         except UsageError as error:
             said = refuse(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 from pathlib import Path
 
@@ -26,6 +27,7 @@ def daemon(config_paths: tuple[str, ...], verbose: bool) -> int:
     from reconciler.daemon.log import configure
     from reconciler.daemon.running import Daemon
 
+    faulthandler.enable()  # the watchdog's SIGABRT then says in the log where the program hung
     configure(os.environ, verbose=verbose)
     paths = [Path(path) for path in config_paths] or [app.default_config(None)]
     return run(Daemon(paths, os.environ).run())

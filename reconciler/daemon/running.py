@@ -55,6 +55,7 @@ class Daemon:
         self._env = env
         self._world = world
         self._notifier = notifier or Notifier(env)
+        self.pulse = min(PULSE, (self._notifier.watchdog or 3 * PULSE) / 3)
         self._log = logger()
         self._ending = asyncio.Event()
         self._reload = asyncio.Event()
@@ -246,24 +247,27 @@ class Daemon:
         self._status = status
 
     async def _pulse(self) -> None:
-        """Look after the schedule, and tell the watchdog while there is progress."""
-        patience = self._notifier.watchdog
-        interval = PULSE if patience is None else min(PULSE, patience / 3)
         clock = self._world.clock
         while True:
             before = clock.monotonic()
-            await clock.sleep(interval)
-            lag = clock.monotonic() - before - interval
-            self.timetable.rearm()
-            stalled = [keeper.name for keeper in self.keepers.values() if keeper.stalled()]
-            for name in set(stalled) - set(self._stalled):
-                self._log.error("connection.stalled", connection=name)
-            self._stalled = stalled
-            if lag > interval:
-                self._log.warning("loop.lagged", seconds=round(lag, 1))
-            elif patience is not None and not stalled:
-                self._notifier.say(watchdog=1)
-            self._announce()
+            await clock.sleep(self.pulse)
+            self.beat(lag=clock.monotonic() - before - self.pulse)
+
+    def beat(self, lag: float) -> None:
+        """Look after the schedule, and tell the watchdog while there is progress.
+
+        `lag` are the seconds by which the event loop was late: whatever blocked it also kept the connections waiting.
+        """
+        self.timetable.rearm()
+        stalled = [keeper.name for keeper in self.keepers.values() if keeper.stalled()]
+        for name in sorted(set(stalled) - set(self._stalled)):
+            self._log.error("connection.stalled", connection=name)
+        self._stalled = stalled
+        if lag > self.pulse:
+            self._log.warning("loop.lagged", seconds=round(lag, 1))
+        elif not stalled and self._notifier.watchdog is not None:
+            self._notifier.say(watchdog=1)
+        self._announce()
 
     # The end
 

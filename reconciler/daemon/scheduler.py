@@ -133,9 +133,9 @@ class Timetable:
         try:
             await work()
         except BaseException as error:
-            if not self._stopping:
-                self._broken(error)
-            raise
+            if self._stopping:
+                raise
+            self._broken(error)
         finally:
             self._running.discard(task)
 
