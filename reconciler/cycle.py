@@ -19,6 +19,7 @@ from typing import Final
 
 from reconciler.apply import Ledger, apply
 from reconciler.connection import Connection, Writers
+from reconciler.core.attention import grouped
 from reconciler.core.model import CycleRow, Link, Side
 from reconciler.core.operations import Operation, Update, name
 from reconciler.core.plan import Workload, plan
@@ -196,7 +197,7 @@ def _finish(
     halted: bool = False,
 ) -> Result:
     now = connection.clock.now()
-    waiting = any(entry.acked is None for entry in store.attention()) and not pausing(store, now)
+    waiting = any(entry.acked is None for entry in grouped(store.attention())) and not pausing(store, now)
     outcome = "halted" if halted else "unavailable" if down else "attention" if waiting else "ok"
     remember(store, down, now, connection.policy.back_off)
     with store.transaction() as tx:

@@ -12,6 +12,7 @@ from datetime import datetime
 from reconciler.apply import Ledger, apply
 from reconciler.connection import Connection, Writers
 from reconciler.core import verdict
+from reconciler.core.attention import same_matter
 from reconciler.core.model import (
     Attention,
     Candidate,
@@ -317,12 +318,14 @@ def _lift(store: Store, task_id: str, operator: str, connection: Connection) -> 
 
 
 def ack(store: Store, now: datetime, operator: str, reason: str, *, task: str | None, item: str | None) -> Done:
-    """Dismiss the attention entries of one record until their content changes."""
+    """Dismiss the attention entries of one record until their content changes; an unknown person, for all tasks."""
     side, known = (Side.CRM, task) if task is not None else (Side.WORK, item)
     assert known is not None
     link = store.links_by(side, [known]).get(known)
     ids = {(each, link.half(each).id) for each in Side} if link is not None else {(side, known)}
-    found = [entry for entry in store.attention() if (entry.side, entry.id) in ids]
+    entries = store.attention()
+    named = [entry for entry in entries if (entry.side, entry.id) in ids]
+    found = list(dict.fromkeys(other for entry in named for other in same_matter(entry, entries)))
     if not found:
         raise UsageError(say("nothing about {side} {known} is on the attention list", side=side, known=known))
     with store.transaction() as tx:

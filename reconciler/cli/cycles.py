@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 def once(config_path: str | None, sweep: bool) -> int:
     """Run one cycle (poll, plan, check, apply), then exit: for cron, tests and catching up."""
     from reconciler import app
+    from reconciler.core.attention import grouped
     from reconciler.requests import sentence
 
     settings = app.load(config_path, os.environ)
@@ -32,7 +33,7 @@ def once(config_path: str | None, sweep: bool) -> int:
             async with app.connect_cycle(settings) as run_cycle:
                 result = await run_cycle(store, sweeping=sweep)
                 tell(sentence(result))
-                for entry in store.attention():
+                for entry in grouped(store.attention()):
                     if entry.acked is None:
                         tell(
                             say(

@@ -138,10 +138,17 @@ def backup(file: Path, config_path: str | None) -> int:
 
 @click.command()
 @config_option
-@click.option("--format", "kind", type=click.Choice(["text", "json"]), default="text", help="Form of the answer.")
+@click.option(
+    "--format", "kind", type=click.Choice(["text", "json", "picklist"]), default="text", help="Form of the answer."
+)
 @ending
 def targets(config_path: str | None, kind: str) -> int:
-    """Projects and task groups in which the connection may add tasks."""
+    """Projects and task groups in which the connection may add tasks.
+
+    --format picklist is ready to paste into the CRM: one value a line, first those of target_project_field, then, after
+    an empty line, those of target_group_field. A name that would not be enough has its id in brackets; a task group's
+    name that several projects use is one value.
+    """
     from reconciler import app
 
     settings = app.load(config_path, os.environ)
@@ -150,11 +157,15 @@ def targets(config_path: str | None, kind: str) -> int:
 
 async def _targets(settings: Settings, kind: str) -> int:
     from reconciler import app
+    from reconciler.core.picklist import group_values, project_values
 
     async with app.connect(settings) as connection:
         projects = await connection.catalogue.projects()
         usable = [one for one in projects if one.may_add and not one.department and not one.archived]
         groups = {one.id: await connection.catalogue.groups(one.id) for one in usable}
+    if kind == "picklist":
+        click.echo("\n".join([*project_values(projects), "", *group_values(usable, groups)]))
+        return 0
     if kind == "json":
         rows = [
             {"id": one.id, "name": one.name, "groups": [{"id": g.id, "name": g.name} for g in groups[one.id]]}

@@ -64,11 +64,11 @@ def _trait(task: Record, key: str, people: OwnerLens) -> str:
 
 
 def find_project(wanted: str, projects: Sequence[Project]) -> Project | Unusable:
-    """The project that `wanted` (an id in digits, else a name) means, if it may take tasks."""
+    """The project that `wanted` (an id in digits, else a name, else "name (id)") means, if it may take tasks."""
     by_id = [project for project in projects if wanted.isdigit() and project.id == wanted]
     named = [project for project in projects if text.word(project.name) == text.word(wanted)]
     usable = [project for project in named if not project.department and not project.archived]
-    found = by_id or usable or named
+    found = by_id or usable or [one for one in projects if _both(wanted, one.name, one.id)] or named
     if not found:
         return Unusable(
             Code.TARGET_NOT_FOUND,
@@ -109,11 +109,16 @@ def find_project(wanted: str, projects: Sequence[Project]) -> Project | Unusable
     return project
 
 
+def _both(wanted: str, name: str, identifier: str) -> bool:
+    """Whether a place is spelled with its name and its id, as pick-lists do where the name alone is not enough."""
+    return text.word(wanted) == text.word(f"{name} ({identifier})")
+
+
 def find_group(wanted: str, project: Project, groups: Sequence[TaskGroup]) -> TaskGroup | Unusable:
-    """The task group of `project` that `wanted` (an id in digits, else a name) means. `groups` are the project's."""
+    """The task group of `project` that `wanted` means, spelled like a project. `groups` are the project's."""
     by_id = [group for group in groups if wanted.isdigit() and group.id == wanted]
     named = [group for group in groups if text.word(group.name) == text.word(wanted)]
-    found = by_id or named
+    found = by_id or named or [one for one in groups if _both(wanted, one.name, one.id)]
     if not found:
         names = ", ".join(f"{group.name} ({group.id})" for group in groups) or "none"
         return Unusable(

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from reconciler.core.attention import grouped
 from reconciler.core.lenses import StatusLens
 from reconciler.core.model import Attention, Code, CycleRow, Entry, Field, Link, Reading, Side, Value
 from reconciler.core.operations import ConflictLine, Create, Delete, Operation, Unlink, Update, fingerprint, kind
@@ -166,7 +167,7 @@ def _attention(state: StateReader, raised: list[Attention], cleared: list[Attent
     kept = {_key(entry): entry for entry in state.attention() if _key(entry) not in gone}
     for entry in raised:
         kept.setdefault(_key(entry), entry)
-    return [entry for entry in kept.values() if entry.acked is None]
+    return [entry for entry in grouped(list(kept.values())) if entry.acked is None]
 
 
 def _key(entry: Attention) -> tuple[object, ...]:
@@ -240,7 +241,7 @@ def status_data(name: str, state: StateReader) -> Json:
         "pending": len(state.dirty_links()) + sum(1 for c in state.candidates() if c.refused is None),
         "unclear_creates": len(state.intents()),
         "tombstones": tally.tombstones,
-        "attention": [attention_data(entry) for entry in state.attention() if entry.acked is None],
+        "attention": [attention_data(entry) for entry in grouped(state.attention()) if entry.acked is None],
         "left_out": (cycles[0].counts.get("left_out", 0) if cycles else 0)
         + sum(1 for c in state.candidates() if c.refused is Code.OUTSIDE_PILOT),
         "observing": _foreseen(cycles[0]) if cycles else None,

@@ -322,7 +322,7 @@ class CrmWriter(CrmReader):
         fields = [name for name, wire in self._names.items() if fold(wire) in wires]
         gone = fold(self._profile.id) in wires
         return Refused(
-            code=Code.LOST_SIGHT if gone else Code.INVALID_VALUE,
+            code=Code.LOST_SIGHT if gone else Code.PERSON_UNKNOWN if fields == [Field.OWNER] else Code.INVALID_VALUE,
             words=self._channel.discreet("; ".join(said) or fault.words or fault.code),
             field=fields[0] if len(fields) == 1 else None,
             gone=gone,
