@@ -259,7 +259,7 @@ class _Stage:
             task = tasks.get(crm_id)
             if task is None or task.presence is Presence.DELETED:
                 strays = [claim for claim in by_task.get(crm_id, []) if claim.work_id != buried.get(crm_id)]
-                if crm_id in buried:
+                if crm_id in buried or crm_id in linked:
                     self._report([claim for claim in strays if not claim.deleted], crm_id)
                 self._shelve(by_task.get(crm_id, []))
                 continue

@@ -29,17 +29,16 @@ async def _attempt(ledger: Ledger, side: Side, links: Sequence[Link], verdicts: 
     """Returns the links whose element held a verdict too and was refused."""
     writer = ledger.writers[side]
     rows = await writer.by_id([link.half(side).id for link in links])
+    seen = [ledger.observe(link, side, row) for link in links if (row := rows.get(link.half(side).id)) is not None]
     present = [
         link
-        for link in links
-        if (row := rows.get(link.half(side).id)) is not None
-        and row.presence is Presence.PRESENT
-        and row.marker != link.half(side.other).id
+        for link in seen
+        if link.half(side).presence is Presence.PRESENT and link.half(side).marker != link.half(side.other).id
     ]
-    marked = [link for link in links if link not in present and rows.get(link.half(side).id) is not None]
+    marked = [link for link in seen if link not in present]
     if marked:  # the listing did not show it, or somebody else wrote it: what the fresh read shows is kept
         with ledger.store.transaction() as tx:
-            ledger.save(tx, [ledger.observe(link, side, rows[link.half(side).id]) for link in marked])
+            ledger.save(tx, marked)
     if not present:
         return []
     sent = {

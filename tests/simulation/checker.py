@@ -44,6 +44,7 @@ READS: Final = {Side.CRM: "by-id", Side.WORK: "get-tasks-by-id"}
 FLAG: Final = {Side.CRM: "is_deleted", Side.WORK: "IsDeleted"}
 UNSURE: Final = timedelta(seconds=15)
 """Edits closer than this may be told apart by nobody: two clocks of whole seconds, measured through slow answers."""
+SAME_SECOND: Final = timedelta(seconds=1.2)
 MEMBERS: Final = ("NV001", "NV002", "NV003", "NV004")
 
 
@@ -370,13 +371,17 @@ class Checker:
 def _blurred(winner: Change, other: Record, loser: Change, own: Record, write: Change) -> bool:
     """Whether the stamps cannot show that the loser was later: the servers stamp records, not fields, to the second."""
     for change in other.changes:
-        if change is not winner and winner.at <= change.at <= write.at and change.at + UNSURE >= loser.at:
+        if change is winner:
+            continue
+        if abs(change.at - winner.at) <= SAME_SECOND:
+            return True  # two changes in one second: the stamp did not move
+        if winner.at <= change.at <= write.at and change.at + UNSURE >= loser.at:
             return True  # another edit of the winner's record moved its stamp before anybody looked
     for change in own.changes:
         if change is loser or change.order > write.order or change is write:
             continue
-        if abs(change.at - loser.at) <= timedelta(seconds=2):
-            return True  # two changes in one second: the stamp did not move
+        if abs(change.at - loser.at) <= SAME_SECOND:
+            return True
         if change.call is not None and change.at >= loser.at:
             return True  # a write of ours landed on the edit before anybody had seen it: the stamp is ours
     return False

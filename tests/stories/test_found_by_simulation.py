@@ -5,6 +5,7 @@ Each test says in its first comment what went wrong.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 from reconciler.sandbox.company import MARKER
@@ -71,6 +72,16 @@ async def test_a_copy_made_while_the_task_was_in_the_bin_is_reported(world: Worl
     assert ("work", str(copy), "duplicate_marker") in world.attention()
 
 
+async def test_a_copy_that_comes_with_the_news_of_the_deletion_is_reported(world: World) -> None:
+    # The pair was still linked when the copy was met, and its task was deleted already.
+    task, _ = await world.pair()
+    world.crm.delete(task)
+    copy = world.work.add(TaskName="Bản sao", CustomFields={MARKER: str(task)})
+    await world.once()
+    await world.once()
+    assert ("work", str(copy), "duplicate_marker") in world.attention()
+
+
 async def test_a_task_restored_after_the_state_was_lost_gets_no_second_item(tmp_path: Path) -> None:
     # `rebuild` met the item while its task was in the bin, set the marker aside for good, and the restored task got
     # another item.
@@ -89,3 +100,19 @@ async def test_a_task_restored_after_the_state_was_lost_gets_no_second_item(tmp_
     assert world.work.by_marker(task) == [item]
     assert world.linked(task) is not None
     world.reopen()
+
+
+async def test_an_edit_shown_by_the_read_before_a_marker_keeps_its_stamp(world: World) -> None:
+    # The marker's own update read the record, but only its read-back was looked at: the edit had our stamp, which is no
+    # evidence (rule 17), and lost a tie against an older edit of the other side.
+    task, item = await world.pair()
+    world.work.edit(item, CustomFields={})
+    reads = world.work.faults.order(
+        "get-tasks-by-id", "hook_before", hook=lambda: world.work.edit(item, TaskName="Sau")
+    )
+    world.clock.tick(60)
+    await world.once(tick=0)
+    assert reads.fired == 1
+    world.crm.edit(task, task_name="Trước", stamp=world.crm.time() - timedelta(seconds=30))
+    await world.once()
+    assert world.task(task)["task_name"] == "Sau"
