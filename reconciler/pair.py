@@ -371,10 +371,10 @@ def _again(intent: Intent) -> Candidate:
 
 
 def _renewed(known: Candidate | None, task: Record, target: Target, now: datetime) -> Candidate:
-    """The candidate after this row; a refusal stays as long as the target does, and the words it was refused for."""
+    """The candidate after this row; a refusal stays as long as the target and the title that it was refused for."""
     title = task.values.get(Field.TITLE)
     text = title if isinstance(title, str) else ""
-    if known is not None and known.target == target:
+    if known is not None and known.target == target and (known.refused is None or known.title == text):
         return replace(known, title=text)
     return Candidate(crm_id=task.id, target=target, since=known.since if known else now, title=text)
 

@@ -8,7 +8,7 @@ from reconciler.core.model import Code, Refused, Side
 from reconciler.errors import Unclear
 from reconciler.sides.http import Reply
 
-WRONG: Final = frozenset({400, 405, 413, 415, 422})
+WRONG: Final = frozenset({400, 405, 413, 414, 415, 422})
 """HTTP statuses that say: this request is wrong, and nothing was done."""
 
 
