@@ -389,7 +389,7 @@ def _again(intent: Intent) -> Candidate:
 
 
 def _renewed(known: Candidate | None, task: Record, target: Target, policy: Policy, now: datetime) -> Candidate:
-    """The candidate after this row; a refusal stays as long as the target does, and the words it was refused for.
+    """The candidate after this row; a refusal stays as long as the target and the title that it was refused for.
 
     A task that the pilot left out is judged again when its owner takes part.
     """
@@ -403,7 +403,8 @@ def _renewed(known: Candidate | None, task: Record, target: Target, policy: Poli
             and policy.pilot.admits_owner(owner, policy.people)
         ):
             return replace(known, title=text, refused=None)
-        return replace(known, title=text)
+        if known.refused is None or known.refused is Code.OUTSIDE_PILOT or known.title == text:
+            return replace(known, title=text)
     return Candidate(crm_id=task.id, target=target, since=known.since if known else now, title=text)
 
 

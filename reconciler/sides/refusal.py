@@ -9,7 +9,7 @@ from reconciler.errors import Unclear
 from reconciler.message import say
 from reconciler.sides.http import Reply
 
-WRONG: Final = frozenset({400, 405, 413, 415, 422})
+WRONG: Final = frozenset({400, 405, 413, 414, 415, 422})
 """HTTP statuses that say: this request is wrong, and nothing was done."""
 
 
