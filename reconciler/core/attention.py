@@ -52,6 +52,24 @@ def candidate_entry(candidate: Candidate, now: datetime) -> Attention:
     )
 
 
+def lost_sight(link: Link, now: datetime) -> Attention:
+    """The attention entry of a work item that is hidden together with its project."""
+    return Attention(
+        side=Side.WORK,
+        id=link.work.id,
+        code=Code.LOST_SIGHT,
+        message=say(
+            "work item {id} and its whole project {project} can no longer be seen: the connection's user lost its "
+            "right there. Nothing is unlinked; give the right back, or `reconciler unlink {task}`",
+            id=link.work.id,
+            project=link.work.project or "",
+            task=link.crm.id,
+        ),
+        title=link.title,
+        since=now,
+    )
+
+
 def grouped(entries: Sequence[Attention]) -> list[Attention]:
     """The entries as a person reads them: an unknown person is one matter, however many tasks name them.
 

@@ -47,6 +47,26 @@ async def test_an_edit_beats_a_deletion_and_waits_for_a_person(world: World) -> 
     assert world.task(task)["task_name"] == "Vẫn cần"
 
 
+async def test_rule_27_an_item_hidden_with_its_project_is_out_of_sight_and_not_deleted(world: World) -> None:
+    task, item = await world.pair(task_name="Gọi khách")
+    project = world.work.projects.pop(12)
+    world.work.hide(item)
+    for _ in range(3):
+        assert (await world.once(sweep=True)).exit_code in (0, 4)
+    assert world.linked(task) is not None
+    assert world.attention() == [("work", str(item), "lost_sight")]
+    await world.quiet()
+    world.crm.edit(task, task_name="Sửa trong lúc khuất")
+    await world.once()
+    world.work.projects[12] = project
+    world.work.reveal(item)
+    await world.once(sweep=True)
+    await world.once()
+    assert world.attention() == []
+    assert world.item(item)["TaskName"] == "Sửa trong lúc khuất"
+    await world.quiet()
+
+
 async def test_rule_27_absence_is_believed_only_twice_in_two_cycles_and_only_by_id(world: World) -> None:
     task, item = await world.pair()
     world.work.purge(item)
