@@ -10,7 +10,7 @@ import asyncio
 import random
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -26,6 +26,7 @@ from reconciler.report.data import entry_data
 from reconciler.report.render import shown
 from reconciler.sandbox.crm import CrmSystem
 from reconciler.sandbox.data import seed
+from reconciler.sandbox.orders import place
 from reconciler.sandbox.server import Sandbox
 from reconciler.sandbox.work import WorkSystem
 from reconciler.settings import Settings
@@ -33,14 +34,18 @@ from reconciler.settings import Settings
 Say = Callable[[str], object]
 
 
-def serve(say: Say, port: int) -> int:
-    """The two systems and their page, until Ctrl-C."""
+def serve(say: Say, port: int, orders: Sequence[str] = ()) -> int:
+    """The two systems and their page, until Ctrl-C; `orders` are the faults they have. Raises `WrongOrder`."""
     crm, work = _systems()
     seed(crm, work)
+    for order in orders:
+        place(order, {"crm": crm, "work": work})
     with Sandbox(crm, work, port=port) as sandbox:
         say(f"page for people: {sandbox.url}/")
         say(f"CRM {sandbox.crm_url}  client {crm.client_id}  secret {crm.client_secret}")
         say(f"Work {sandbox.work_url}  client {work.client_id}  key {work.secret_key}")
+        for order in orders:
+            say(f"fault {order}")
         say("port 8790 fits config/sandbox.toml: `reconciler once --config config/sandbox.toml`; Ctrl-C ends")
         _until_interrupted()
     return 0
