@@ -58,6 +58,7 @@ def read_plan(file: Path, identity: Mapping[str, str], now: datetime, age: timed
         created = datetime.fromisoformat(body["created_at"])
         operations = frozenset(str(one) for one in body["operations"])
         named = str(body["fingerprint"])
+        ours = body["connection"] == dict(identity)
         intact = digest == _digest(body) and body["schema"] == SCHEMA and created.tzinfo is not None
     except OSError as error:
         raise UsageError(f"{file}: cannot be read: {error.strerror}") from None
@@ -65,7 +66,7 @@ def read_plan(file: Path, identity: Mapping[str, str], now: datetime, age: timed
         raise UsageError(f"{file}: this is no plan file; make one with `reconciler plan --output FILE`") from None
     if not intact:
         raise UsageError(f"{file}: the plan was altered; nothing is applied. Make a new one")
-    if body["connection"] != dict(identity):
+    if not ours:
         raise UsageError(f"{file}: the plan is for another connection; nothing is applied")
     if now - created > age or created > now + timedelta(minutes=5):
         raise UsageError(f"{file}: the plan of {body['created_at']} is too old; nothing is applied. Make a new one")
