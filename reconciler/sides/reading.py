@@ -11,7 +11,7 @@ from reconciler.core.model import Offset, Reading, Record, Side
 from reconciler.errors import SideDown
 from reconciler.ports import Clock
 from reconciler.sides.elapsed import Stopwatch
-from reconciler.sides.scan import Fetch, Page, Proof
+from reconciler.sides.proof import Fetch, Page, Proof
 
 DIGITS_AT_MOST: Final = 40
 
