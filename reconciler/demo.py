@@ -10,7 +10,7 @@ import asyncio
 import random
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -27,6 +27,7 @@ from reconciler.report.data import Json, entry_data
 from reconciler.report.render import shown
 from reconciler.sandbox.crm import CrmSystem
 from reconciler.sandbox.data import seed
+from reconciler.sandbox.orders import place
 from reconciler.sandbox.server import Sandbox
 from reconciler.sandbox.work import WorkSystem
 from reconciler.settings import Settings
@@ -34,10 +35,12 @@ from reconciler.settings import Settings
 Tell = Callable[[str], object]
 
 
-def serve(tell: Tell, port: int) -> int:
-    """The two systems and their page, until Ctrl-C."""
+def serve(tell: Tell, port: int, orders: Sequence[str] = ()) -> int:
+    """The two systems and their page, until Ctrl-C; `orders` are the faults they have. Raises `WrongOrder`."""
     crm, work = _systems()
     seed(crm, work)
+    for order in orders:
+        place(order, {"crm": crm, "work": work})
     with Sandbox(crm, work, port=port) as sandbox:
         tell(say("page for people: {url}/", url=sandbox.url))
         tell(
@@ -56,6 +59,8 @@ def serve(tell: Tell, port: int) -> int:
                 secret=work.secret_key,
             )
         )
+        for order in orders:
+            tell(say("fault {order}", order=order))
         tell(say("port 8790 fits config/sandbox.toml: `reconciler once --config config/sandbox.toml`; Ctrl-C ends"))
         _until_interrupted()
     return 0

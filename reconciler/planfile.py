@@ -59,6 +59,7 @@ def read_plan(file: Path, identity: Mapping[str, str], now: datetime, age: timed
         created = datetime.fromisoformat(body["created_at"])
         operations = frozenset(str(one) for one in body["operations"])
         named = str(body["fingerprint"])
+        ours = body["connection"] == dict(identity)
         intact = digest == _digest(body) and body["schema"] == SCHEMA and created.tzinfo is not None
     except OSError as error:
         raise UsageError(say("{file}: cannot be read: {strerror}", file=file, strerror=error.strerror)) from None
@@ -68,7 +69,7 @@ def read_plan(file: Path, identity: Mapping[str, str], now: datetime, age: timed
         ) from None
     if not intact:
         raise UsageError(say("{file}: the plan was altered; nothing is applied. Make a new one", file=file))
-    if body["connection"] != dict(identity):
+    if not ours:
         raise UsageError(say("{file}: the plan is for another connection; nothing is applied", file=file))
     if now - created > age or created > now + timedelta(minutes=5):
         raise UsageError(

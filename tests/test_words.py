@@ -52,7 +52,7 @@ def literals(node: ast.expr) -> Iterator[str]:
 
 def sentences_of_code() -> Iterator[str]:
     for path in PACKAGE.rglob("*.py"):
-        if "sandbox" in path.parts or "migrations" in path.parts:
+        if "migrations" in path.parts or ("sandbox" in path.parts and path.name != "orders.py"):
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call):

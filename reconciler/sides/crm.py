@@ -34,9 +34,10 @@ from reconciler.ports import Clock, Visit
 from reconciler.sides.answer import count, fold, moment, pick, trouble
 from reconciler.sides.http import Access, Channel, HttpLimits, Request
 from reconciler.sides.profile import CrmProfile, names
+from reconciler.sides.proof import Page
 from reconciler.sides.reading import Beginning, by_id_in_chunks, reading, record_id, text_of, wire_id
 from reconciler.sides.refusal import refused_call
-from reconciler.sides.scan import Page, scan_descending
+from reconciler.sides.scan import scan_descending
 
 RENEW_BEFORE: Final = timedelta(seconds=300)
 DAYS: Final = frozenset({Field.START, Field.DUE})

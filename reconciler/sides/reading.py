@@ -12,7 +12,7 @@ from reconciler.errors import SideDown
 from reconciler.message import say
 from reconciler.ports import Clock
 from reconciler.sides.elapsed import Stopwatch
-from reconciler.sides.scan import Fetch, Page, Proof
+from reconciler.sides.proof import Fetch, Page, Proof
 
 DIGITS_AT_MOST: Final = 40
 

@@ -7,88 +7,30 @@ and stamps are kept here. A row may be visited more than once; the later call is
 from __future__ import annotations
 
 import itertools
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from reconciler.core.model import Record
 from reconciler.message import say
 from reconciler.ports import Visit
-
-SPARE_PAGES: Final = 20
-"""A scan is given up after so many pages more than expected, or so many in a row that show nothing new."""
-PAGES_WITHOUT_TOTAL: Final = 10_000
-"""How many pages a scan may take that no total bounds."""
-
-UNSORTED: Final = say("the order is not the one asked for")
-SHORT: Final = say("pages hold fewer rows than asked for (page_size)")
-ENDLESS: Final = say("more pages than the list can have")
-NO_TOTAL: Final = say("the server does not say how many rows there are")
-FELL: Final = say("rows disappeared while it was read")
-TOUCHING: Final = say("rows moved between two pages, or equal stamps meet at their border")
-CROWDED: Final = say("more rows of one stamp than a page holds, and no total")
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One page: its rows, how many rows the list has (None if the server did not say), and whether it is the last.
-
-    `unusable` counts rows that could not be told apart (no id); with one of those nothing is proven.
-    """
-
-    rows: Sequence[Record]
-    total: int | None
-    last: bool
-    unusable: int = 0
-
-    def told(self, before: int) -> int | None:
-        """The total, unless this page, which stands behind `before` rows, shows by itself that there are more."""
-        here = before + len(self.rows) + self.unusable
-        return self.total if self.total is None or not self.rows or self.total >= here else None
-
-    @property
-    def stamps(self) -> list[datetime]:
-        return [row.modified for row in self.rows if row.modified is not None]
-
-    def short(self, before: int, size: int) -> bool:
-        """Whether rows are missing that the total says must be here, behind `before` others."""
-        here = len(self.rows) + self.unusable
-        return self.total is not None and here != min(size, max(self.total - before, 0))
-
-
-Fetch = Callable[[int], Awaitable[Page]]
-ById = Callable[[Sequence[str]], Awaitable[dict[str, Record]]]
-
-
-@dataclass(slots=True)
-class Proof:
-    """What a scan amounted to; an empty `note` means that it provably saw everything."""
-
-    newest: datetime | None = None
-    note: str = ""
-    rows: int = 0
-    stamps: dict[str, datetime | None] = field(default_factory=dict)
-
-    def take(self, page: Page, visit: Visit) -> None:
-        """Hand the page on, and remember its ids and stamps."""
-        visit(page.rows)
-        self.rows += len(page.rows)
-        for row in page.rows:
-            self.stamps[row.id] = row.modified
-            if row.modified is not None and (self.newest is None or row.modified > self.newest):
-                self.newest = row.modified
-        if page.unusable:
-            self.note = say("{unusable} rows without an id", unusable=page.unusable)
-
-    def doubt(self, note: str) -> None:
-        """Note the first thing that speaks against completeness."""
-        self.note = self.note or note
-
-
-def _pages(total: int | None, size: int) -> int:
-    return -(-(total or 0) // size)  # not by a float: a total may be any number
-
+from reconciler.sides.proof import (
+    CROWDED,
+    ENDLESS,
+    FELL,
+    NO_TOTAL,
+    PAGES_WITHOUT_TOTAL,
+    SHORT,
+    SPARE_PAGES,
+    TOUCHING,
+    UNSORTED,
+    ById,
+    Fetch,
+    Page,
+    Proof,
+    Seen,
+    pages_of,
+)
 
 # --- descending: the newest first, edited rows jump to the front ------------------------------------------------------
 
@@ -165,32 +107,28 @@ async def _walk_down(
     """From the top down to stamps older than `since`, or than `stop` if those come first (there is no rank then)."""
     walk = _Walk()
     border: datetime | None = None  # the last stamp of the page before
-    seen: set[str] = set()
-    most = barren = 0
-    untold = False
+    seen = Seen()
+    most, untold = 0, False
     while True:
         page = await fetch(first + walk.pages)
         proof.take(page, visit)
-        before, stamps = walk.pages * size, page.stamps
+        before, stamps, news = walk.pages * size, page.stamps, seen.news(page)
         total = page.told(before)
         untold |= total is None
         walk.pages += 1
         if walk.pages == 1:
             walk.top = max(stamps, default=None)
-            most = _pages(total, size) + SPARE_PAGES
+            most = pages_of(total, size) + SPARE_PAGES
         if _fell(walk.total, total):
             walk.suspect(FELL)
         walk.total = total
         if stamps != sorted(stamps, reverse=True):
             walk.suspect(UNSORTED)
         if walk.pages > 1:
-            unseen = [row.modified for row in page.rows if row.id not in seen and row.modified is not None]
-            if border is not None and unseen and max(unseen) > border:
+            if border is not None and news and max(news) > border:
                 walk.suspect(UNSORTED)
             elif page.rows and not _strictly_below(page, border):
                 walk.suspect(TOUCHING)
-        barren = 0 if any(row.id not in seen for row in page.rows) else barren + 1
-        seen |= {row.id for row in page.rows}
         if page.short(before, size):
             walk.suspect(SHORT)
         border = page.rows[-1].modified if page.rows else border
@@ -204,7 +142,7 @@ async def _walk_down(
             break
         if stop is not None and page.rows and border is not None and border < stop:
             break
-        if walk.pages >= most or barren >= SPARE_PAGES:
+        if walk.pages >= most or seen.enough:
             walk.suspect(ENDLESS)
             break
     if untold and (walk.pages > 1 or walk.rank is None):
@@ -267,26 +205,23 @@ async def scan_ascending(
     if page.total is None:
         await _restart(listing, since, page, visit, proof, first=first)
         return proof
-    pages = _pages(page.total, size)
+    pages = pages_of(page.total, size)
     if pages <= 1:
         if not page.last:
             proof.doubt(SHORT)
         return proof
     ceiling: datetime | None = None  # the smallest stamp of the page behind
-    seen: set[str] = set()
-    barren = 0
+    seen = Seen()
     for number in itertools.chain(range(pages - 1, 0, -1), (0,)):
-        if barren >= SPARE_PAGES:
-            proof.doubt(ENDLESS)
-            return proof
         page = await fetch(first + number)
         proof.take(page, visit)
         _check(page, number * size, size, proof)
-        unseen = [row.modified for row in page.rows if row.id not in seen and row.modified is not None]
-        if ceiling is not None and unseen and max(unseen) > ceiling:
+        news = seen.news(page)
+        if ceiling is not None and news and max(news) > ceiling:
             proof.doubt(UNSORTED)
-        barren = 0 if any(row.id not in seen for row in page.rows) else barren + 1
-        seen |= {row.id for row in page.rows}
+        if seen.enough:
+            proof.doubt(ENDLESS)
+            break
         ceiling = min(page.stamps, default=ceiling)
     return proof
 

@@ -40,9 +40,10 @@ from reconciler.ports import Clock, Visit
 from reconciler.sides.answer import Trouble, count, moment, pick, trouble
 from reconciler.sides.http import Access, Channel, HttpLimits, Request
 from reconciler.sides.profile import WorkProfile, names
+from reconciler.sides.proof import Fetch, Page
 from reconciler.sides.reading import Beginning, by_id_in_chunks, identifier, reading, record_id, text_of, wire_id
 from reconciler.sides.refusal import refused_call
-from reconciler.sides.scan import Fetch, Page, scan_ascending
+from reconciler.sides.scan import scan_ascending
 
 INSTANTS: Final = frozenset({Field.START, Field.DUE})
 DEPARTMENT: Final = 1

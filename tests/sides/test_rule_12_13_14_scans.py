@@ -19,7 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.core.model import Field, Reading, Record, Side
-from reconciler.sides.scan import SPARE_PAGES, UNSORTED, Fetch, Page, Proof, scan_ascending, scan_descending
+from reconciler.sides.proof import SPARE_PAGES, UNSORTED, Fetch, Page, Proof
+from reconciler.sides.scan import scan_ascending, scan_descending
 from tests.sides.rig import Rig, Seen
 
 BASE = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
