@@ -21,7 +21,8 @@ from reconciler.daemon.metrics import Metrics
 from reconciler.daemon.narrator import Narrator
 from reconciler.daemon.notify_socket import Notifier
 from reconciler.daemon.scheduler import Timetable
-from reconciler.errors import ReconcilerError
+from reconciler.errors import ConfigError, Problem, ReconcilerError
+from reconciler.message import say
 from reconciler.settings import Settings
 
 PULSE: Final = 5.0
@@ -33,6 +34,9 @@ READY_AFTER: Final = 30.0
 DRAIN: Final = 75.0
 """Seconds that what is under way has to end when the daemon stops: a batch of writes and its read-back. Less than
 TimeoutStopSec of the units."""
+
+LAST: Final = 5.0
+"""Seconds more for giving back leases, states and connections."""
 
 JOBS: Final = ("poll", "sweep")
 
@@ -93,7 +97,7 @@ class Daemon:
         return 1 if self._bug is not None else 0
 
     async def _start(self) -> None:
-        failures: list[ReconcilerError] = []
+        failures: list[Exception] = []
         for path in self._configs.files():
             try:
                 settings = self._load(path)
@@ -103,25 +107,31 @@ class Daemon:
                 continue
             failures += await self._begin(path, settings)
         if not any(keeper.store is not None for keeper in self.keepers.values()):
-            raise min(failures, key=lambda error: ORDER.index(error.exit_code), default=self._configs.none())
+            raise min(failures, key=_urgency, default=self._configs.none())
         self.timetable.start()
         for path in self.keepers:
             self._schedule(path)
 
-    async def _begin(self, path: Path, settings: Settings) -> list[ReconcilerError]:
+    async def _begin(self, path: Path, settings: Settings) -> list[Exception]:
         """Open a connection; one that cannot be opened is tried again at each of its ticks."""
         narrator = Narrator()
 
         def hear(happening: Happening) -> None:
-            narrator(happening)
-            self.metrics.hear(keeper, happening)
-            self._announce()
+            try:
+                narrator(happening)
+                self.metrics.hear(keeper, happening)
+                self._announce()
+            except Exception as error:  # a bug; what happened has happened all the same
+                self._log.error("telling.failed", connection=keeper.name, exc_info=error)
 
         keeper = self.keepers[path] = Keeper(settings, self._world, hear)
         try:
             await keeper.open()
         except ReconcilerError as error:
             self._log.error("connection.failed", connection=keeper.name, reason=str(error))
+            return [error]
+        except Exception as error:  # a bug; it is this connection's alone
+            self._log.error("connection.failed", connection=keeper.name, exc_info=error)
             return [error]
         return []
 
@@ -174,6 +184,11 @@ class Daemon:
                     self._log.info("config.changed", connection=self.keepers[path].name, keys=changed)
         except ReconcilerError as error:
             self._refuse(path, error)
+            return
+        except Exception as error:  # a bug; the settings that run are good
+            words = say("cannot be used ({kind}); the log says more", kind=type(error).__name__)
+            self._log.error("config.failed", file=str(path), exc_info=error)
+            self._refuse(path, ConfigError(Problem(where=str(path), message=words)))
             return
         self.refused.pop(path, None)
         self._schedule(path)
@@ -301,7 +316,12 @@ class Daemon:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if not await self.timetable.stop(within=DRAIN):
+        closing = [asyncio.ensure_future(keeper.close()) for keeper in self.keepers.values()]
+        drained = await self.timetable.stop(within=DRAIN)
+        _, late = await asyncio.wait(closing, timeout=LAST) if closing else ((), ())
+        if late or not drained:
             self._log.error("daemon.interrupted")
-        for keeper in self.keepers.values():
-            await keeper.close()
+
+
+def _urgency(error: Exception) -> int:
+    return ORDER.index(error.exit_code) if isinstance(error, ReconcilerError) else ORDER.index(1)

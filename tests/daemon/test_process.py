@@ -204,6 +204,7 @@ BAD: tuple[tuple[str, Callable[[Product], object]], ...] = (
     ),
     ("nonsense", lambda product: product.write_config(wire={"crm": {"nonsense": "x"}})),
     ("restart", lambda product: product.write_config(state={"url": "sqlite:///other.db"})),
+    ("PEM file", lambda product: product.write_config(http={"ca_file": str(product.config)})),
     ("another connection", lambda product: product.write_config(crm={"client_id": "another"})),
 )
 
