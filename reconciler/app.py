@@ -37,7 +37,7 @@ from reconciler.settings import Settings
 from reconciler.settings import load as load_settings
 from reconciler.settings.lines import lines_of
 from reconciler.sides.crm import CrmReader, CrmWriter
-from reconciler.sides.http import Access, HttpLimits
+from reconciler.sides.http import Access, HttpLimits, network_of
 from reconciler.sides.profile import CrmProfile, WorkProfile
 from reconciler.sides.work import WorkReader, WorkWriter
 from reconciler.store import database_path, hold, open_reader, open_store
@@ -45,13 +45,17 @@ from reconciler.store import database_path, hold, open_reader, open_store
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """What differs between production and a test: time, chance, ids and the way to the two servers."""
+    """What differs between production and a test: time, chance, ids and the way to the two servers.
+
+    `watch` may put an observer into the way of a connection to a side.
+    """
 
     clock: Clock = field(default_factory=SystemClock)
     rng: random.Random = field(default_factory=random.SystemRandom)
     random_bytes: Callable[[int], bytes] = os.urandom
     new_id: Callable[[], uuid.UUID] = uuid.uuid4
     transports: Mapping[Side, httpx.AsyncBaseTransport] = field(default_factory=dict)
+    watch: Callable[[str, Side, httpx.AsyncBaseTransport], httpx.AsyncBaseTransport] | None = None
 
 
 class Cycle(Protocol):
@@ -222,7 +226,7 @@ async def _sides(settings: Settings, world: World, crm_type: type[C], work_type:
         target_group_field=settings.crm.target_group_field or None,
         link_field=settings.crm.link_field or None,
         result_field=settings.crm.result_field or None,
-        transport=world.transports.get(Side.CRM),
+        transport=_way(settings, world, limits, Side.CRM),
     )
     work = work_type(
         Access(settings.work.base_url, settings.work.client_id, settings.work.secret_key.get_secret_value()),
@@ -231,12 +235,19 @@ async def _sides(settings: Settings, world: World, crm_type: type[C], work_type:
         rng=world.rng,
         new_id=world.new_id,
         profile=work_profile,
-        transport=world.transports.get(Side.WORK),
+        transport=_way(settings, world, limits, Side.WORK),
     )
     async with AsyncExitStack() as stack:
         stack.push_async_callback(crm.close)
         stack.push_async_callback(work.close)
         yield crm, work
+
+
+def _way(settings: Settings, world: World, limits: HttpLimits, side: Side) -> httpx.AsyncBaseTransport | None:
+    way = world.transports.get(side)
+    if world.watch is None:
+        return way
+    return world.watch(settings.connection.name, side, way or network_of(limits))
 
 
 @contextmanager

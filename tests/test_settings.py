@@ -344,6 +344,7 @@ FAULTS = [
     ("[web]\nlisten = '127.0.0.1:99999'", "listen", "web.listen", "HOST:PORT"),
     ("[http]\nproxy = 'socks'", "proxy", "http.proxy", "address"),
     ("[http]\nca_file = '/nowhere/ca.pem'", "ca_file", "http.ca_file", "PEM file"),
+    ("[http]\nca_file = '/etc/hostname'", "ca_file", "http.ca_file", "PEM file"),
     ("[schedule]\npoll = [\n '1s',\n]", "poll", "schedule.poll", "must be"),
 ]
 

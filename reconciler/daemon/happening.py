@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from reconciler.core.model import Entry
+from reconciler.core.model import Entry, Field
 from reconciler.core.safety import Halt
 from reconciler.errors import ReconcilerError
 
@@ -16,7 +16,7 @@ class Ended:
     """How one tick ended. `outcome` is that of the cycle, or failed, or stopped.
 
     `down` are the sides that did not answer and why; `error` is what kept the cycle from ending by itself; `entries`
-    are the journal's lines of this cycle.
+    are the journal's lines of this cycle, `reasons` why each conflict was decided as it was, by CRM id and field.
     """
 
     connection: str
@@ -30,6 +30,7 @@ class Ended:
     halt: Halt | None = None
     error: Exception | None = None
     entries: tuple[Entry, ...] = ()
+    reasons: Mapping[tuple[str | None, Field | None], str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

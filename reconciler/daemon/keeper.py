@@ -17,6 +17,7 @@ from typing import Final
 from reconciler import app
 from reconciler.configured import record_config
 from reconciler.connection import Connection, Writers
+from reconciler.core.model import Offset, Side
 from reconciler.cycle import Result, run_cycle
 from reconciler.daemon.happening import Asked, Ended, Happening
 from reconciler.daemon.stopping import Stop, Stopped, stoppable
@@ -69,6 +70,11 @@ class Keeper:
     def store(self) -> Store | None:
         """The state, while it is open: the keeper then holds the lease."""
         return self._store
+
+    @property
+    def offsets(self) -> dict[Side, Offset]:
+        """The servers' clocks against ours, as far as measured."""
+        return {side: reader.offset() for side, reader in self._sides[0].readers.items()} if self._sides else {}
 
     # Opening, changing, closing
 
@@ -194,6 +200,7 @@ class Keeper:
                 counts=result.counts,
                 down={side.value: error for side, error in result.down.items()},
                 halt=result.prospect.halt,
+                reasons={(one.crm_id, one.field): one.decision.reason for one in result.prospect.plan.conflicts},
             )
         except Stopped:
             await self.stop.idle()

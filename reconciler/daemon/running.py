@@ -6,16 +6,18 @@ Connections are strangers to each other: one that is halted, fails or cannot eve
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import signal
 from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from reconciler import __version__, app
+from reconciler.daemon.configs import Configs
 from reconciler.daemon.happening import Happening
 from reconciler.daemon.keeper import Keeper
 from reconciler.daemon.log import logger
+from reconciler.daemon.metrics import Metrics
 from reconciler.daemon.narrator import Narrator
 from reconciler.daemon.notify_socket import Notifier
 from reconciler.daemon.scheduler import Timetable
@@ -32,6 +34,11 @@ READY_AFTER: Final = 30.0
 DRAIN: Final = 75.0
 """Seconds that what is under way has to end when the daemon stops: a batch of writes and its read-back. Less than
 TimeoutStopSec of the units."""
+
+LAST: Final = 5.0
+"""Seconds more for giving back leases, states and connections."""
+
+JOBS: Final = ("poll", "sweep")
 
 ORDER: Final = (2, 7, 1, 5, 6)
 """Which failure counts when nothing can be started."""
@@ -51,9 +58,9 @@ class Daemon:
         self.keepers: dict[Path, Keeper] = {}
         self.refused: dict[Path, ReconcilerError] = {}
         self.timetable = Timetable(world.clock, self._broken)
-        self._given = [path.absolute() for path in given]
-        self._env = env
-        self._world = world
+        self.metrics = Metrics(world.clock, self._kept)
+        self._configs = Configs(given, env)
+        self._world = replace(world, watch=self.metrics.watch)
         self._notifier = notifier or Notifier(env)
         self.pulse = min(PULSE, (self._notifier.watchdog or 3 * PULSE) / 3)
         self._log = logger()
@@ -75,10 +82,10 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._ending.set)
         loop.add_signal_handler(signal.SIGHUP, self._reload.set)
-        self._seen = self._digest()
+        self._seen = self._configs.digest()
         await self._start()
         self._log.info("daemon.started", version=__version__, connections=len(self.keepers))
-        works = (self._pulse(), self._reloads(), self._watch())
+        works = (self._pulse(), self._reloads(), self._watch(), self._serve())
         tasks = [asyncio.create_task(self._guarded(work)) for work in works]
         try:
             await self._ending.wait()
@@ -90,40 +97,41 @@ class Daemon:
         return 1 if self._bug is not None else 0
 
     async def _start(self) -> None:
-        failures: list[ReconcilerError] = []
-        for path in self._files():
+        failures: list[Exception] = []
+        for path in self._configs.files():
             try:
                 settings = self._load(path)
-            except ConfigError as error:
+            except ReconcilerError as error:
                 failures.append(error)
                 self._refuse(path, error)
                 continue
             failures += await self._begin(path, settings)
         if not any(keeper.store is not None for keeper in self.keepers.values()):
-            raise min(failures, key=lambda error: ORDER.index(error.exit_code), default=self._nothing())
+            raise min(failures, key=_urgency, default=self._configs.none())
         self.timetable.start()
         for path in self.keepers:
             self._schedule(path)
 
-    def _nothing(self) -> ConfigError:
-        places = ", ".join(str(path) for path in self._given)
-        return ConfigError(
-            Problem(where=places, message=say("there is no config file; each connection is one .toml file"))
-        )
-
-    async def _begin(self, path: Path, settings: Settings) -> list[ReconcilerError]:
+    async def _begin(self, path: Path, settings: Settings) -> list[Exception]:
         """Open a connection; one that cannot be opened is tried again at each of its ticks."""
         narrator = Narrator()
 
         def hear(happening: Happening) -> None:
-            narrator(happening)
-            self._announce()
+            try:
+                narrator(happening)
+                self.metrics.hear(keeper, happening)
+                self._announce()
+            except Exception as error:  # a bug; what happened has happened all the same
+                self._log.error("telling.failed", connection=keeper.name, exc_info=error)
 
         keeper = self.keepers[path] = Keeper(settings, self._world, hear)
         try:
             await keeper.open()
         except ReconcilerError as error:
             self._log.error("connection.failed", connection=keeper.name, reason=str(error))
+            return [error]
+        except Exception as error:  # a bug; it is this connection's alone
+            self._log.error("connection.failed", connection=keeper.name, exc_info=error)
             return [error]
         return []
 
@@ -135,40 +143,11 @@ class Daemon:
 
     # The config files
 
-    def _files(self) -> list[Path]:
-        """The config files as they lie there now, in a fixed order."""
-        found = [sorted(path.glob("*.toml")) if path.is_dir() else [path] for path in self._given]
-        return list(dict.fromkeys(path for paths in found for path in paths))
-
-    def _digest(self) -> str:
-        """A digest of all config files, to tell an edit from other traffic in their folders."""
-        seen = hashlib.sha256()
-        for path in self._files():
-            try:
-                content = path.read_bytes()
-            except OSError:
-                content = b""
-            seen.update(f"{path}\0{len(content)}\0".encode() + content)
-        return seen.hexdigest()
-
     def _load(self, path: Path) -> Settings:
         """The settings of a file, checked as far as that is possible without the servers. Raises `ConfigError`."""
-        settings = app.load(str(path), self._env)
-        app.policy(settings)
-
-        def refusal(key: str, message: str) -> ConfigError:
-            return ConfigError(Problem(where=str(path), key=key, message=message))
-
-        for other, keeper in self.keepers.items():
-            if other == path:
-                if app.state_path(keeper.settings) != app.state_path(settings):
-                    raise refusal("state.url", say("cannot change while the daemon runs; restart it"))
-                continue
-            if keeper.name == settings.connection.name:
-                raise refusal("connection.name", say("{other} has that name too; each needs its own", other=other))
-            if app.state_path(keeper.settings) == app.state_path(settings):
-                raise refusal("state.url", say("{other} uses that state too; each needs its own", other=other))
-        return settings
+        others = {other: keeper.settings for other, keeper in self.keepers.items() if other != path}
+        keeper = self.keepers.get(path)
+        return self._configs.load(path, others, keeper.settings if keeper and keeper.store else None)
 
     def _refuse(self, path: Path, error: ReconcilerError) -> None:
         """Go on as before; say why in the log and, if that connection runs, in its state for `status`."""
@@ -183,8 +162,8 @@ class Daemon:
             await self._reload.wait()
             self._reload.clear()
             self._notifier.say(reloading=1, monotonic_usec=int(self._world.clock.monotonic() * 1e6))
-            self._seen = self._digest()
-            files = self._files()
+            self._seen = self._configs.digest()
+            files = self._configs.files()
             for path in [path for path in self.keepers if path not in files]:
                 await self._retire(path)
             for path in [path for path in self.refused if path not in files]:
@@ -206,12 +185,17 @@ class Daemon:
         except ReconcilerError as error:
             self._refuse(path, error)
             return
+        except Exception as error:  # a bug; the settings that run are good
+            words = say("cannot be used ({kind}); the log says more", kind=type(error).__name__)
+            self._log.error("config.failed", file=str(path), exc_info=error)
+            self._refuse(path, ConfigError(Problem(where=str(path), message=words)))
+            return
         self.refused.pop(path, None)
         self._schedule(path)
 
     async def _retire(self, path: Path) -> None:
         """Its config file is gone: the connection ends; its state stays."""
-        for job in ("poll", "sweep"):
+        for job in JOBS:
             self.timetable.drop(f"{path} {job}")
         keeper = self.keepers.pop(path)
         keeper.stop.ask()
@@ -222,19 +206,58 @@ class Daemon:
         """Ask for a reload when a config file has changed. Folders are watched: a file that is replaced is another."""
         import watchfiles
 
-        folders = {path if path.is_dir() else path.parent for path in self._given}
         try:
-            async for _ in watchfiles.awatch(*folders, watch_filter=None, recursive=False, debounce=500):
-                if self._digest() != self._seen:
+            async for _ in watchfiles.awatch(
+                *self._configs.folders(), watch_filter=None, recursive=False, debounce=500
+            ):
+                if self._configs.digest() != self._seen:
                     self._reload.set()
         except OSError as error:
             self._log.warning("config.unwatched", reason=str(error.strerror))
 
     # How it goes
 
+    def conditions(self) -> dict[str, str]:
+        """How each connection goes, in a few words."""
+        return {keeper.name: keeper.condition() for keeper in self.keepers.values()}
+
+    def stalled(self) -> list[str]:
+        """The connections that made no progress when last looked at."""
+        return self._stalled
+
+    def idle(self) -> list[str]:
+        """The connections whose last cycle did not keep both sides in step."""
+        good = ("ok", "attention")
+        return [one.name for one in self.keepers.values() if one.last is None or one.last.outcome not in good]
+
+    def _kept(self) -> list[tuple[Keeper, int, int]]:
+        counts = self.timetable
+        return [
+            (
+                keeper,
+                keeper.skipped + sum(counts.skipped[f"{path} {job}"] for job in JOBS),
+                sum(counts.missed[f"{path} {job}"] for job in JOBS),
+            )
+            for path, keeper in self.keepers.items()
+        ]
+
+    async def _serve(self) -> None:
+        """Metrics and health, at the address of the first connection."""
+        from reconciler.daemon.web import routes, serve
+
+        host, port = next(iter(self.keepers.values())).settings.web.address
+
+        def listening(port: int) -> None:
+            self._log.info("web.listening", host=host, port=port)
+
+        try:
+            await serve(routes(self, self.metrics), (host, port), listening)
+        except OSError as error:
+            self._log.warning("web.failed", host=host, port=port, reason=str(error.strerror))
+
     def _announce(self) -> None:
         """Tell systemd in words how it goes, if that changed; and once that the daemon is ready."""
-        words = [f"{keeper.name}: {keeper.condition()}" for keeper in self.keepers.values()]
+        words = [f"{name}: {condition}" for name, condition in self.conditions().items()]
         words += [f"{path.name}: the config is not used" for path in self.refused]
         status = "; ".join(words)
         settled = all(keeper.last is not None or keeper.store is None for keeper in self.keepers.values())
@@ -259,6 +282,7 @@ class Daemon:
         `lag` are the seconds by which the event loop was late: whatever blocked it also kept the connections waiting.
         """
         self.timetable.rearm()
+        self.metrics.loop_lag.set(max(lag, 0.0))
         stalled = [keeper.name for keeper in self.keepers.values() if keeper.stalled()]
         for name in sorted(set(stalled) - set(self._stalled)):
             self._log.error("connection.stalled", connection=name)
@@ -292,7 +316,12 @@ class Daemon:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if not await self.timetable.stop(within=DRAIN):
+        closing = [asyncio.ensure_future(keeper.close()) for keeper in self.keepers.values()]
+        drained = await self.timetable.stop(within=DRAIN)
+        _, late = await asyncio.wait(closing, timeout=LAST) if closing else ((), ())
+        if late or not drained:
             self._log.error("daemon.interrupted")
-        for keeper in self.keepers.values():
-            await keeper.close()
+
+
+def _urgency(error: Exception) -> int:
+    return ORDER.index(error.exit_code) if isinstance(error, ReconcilerError) else ORDER.index(1)

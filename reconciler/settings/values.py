@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import ssl
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -136,8 +136,8 @@ def _proxy(url: SecretStr) -> SecretStr:
 def _readable(path: str) -> str:
     try:
         if path:
-            Path(path).open("rb").close()
-    except (OSError, ValueError):
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except (OSError, ValueError):  # what is no certificate is an OSError too
         raise ValueError(say("is not a readable file; give the path of a PEM file, or leave it empty")) from None
     return path
 

@@ -128,7 +128,7 @@ class Channel:
         self._flying: set[asyncio.Task[_Exchanged]] = set()
         self._estimate = OffsetEstimate()
         self._client = httpx.AsyncClient(
-            transport=transport or _network(limits),
+            transport=transport or network_of(limits),
             timeout=limits.timeout.total_seconds(),
             follow_redirects=False,
             trust_env=False,
@@ -379,7 +379,8 @@ class _Failure(Exception):
         self.retry_after = retry_after
 
 
-def _network(limits: HttpLimits) -> httpx.AsyncBaseTransport:
+def network_of(limits: HttpLimits) -> httpx.AsyncBaseTransport:
+    """The real way to a server."""
     from reconciler.sides.transport import network  # a command that only reads the state should not wait for aiohttp
 
     return network(connections=limits.concurrency, proxy=limits.proxy, ca_file=limits.ca_file)

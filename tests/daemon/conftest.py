@@ -17,7 +17,7 @@ Start = Callable[..., Service]
 @pytest.fixture
 def product(tmp_path: Path) -> Iterator[Product]:
     with Product(tmp_path) as made:
-        made.write_config(schedule={"poll": "1s", "jitter": "0s"})
+        made.write_config(schedule={"poll": "1s", "jitter": "0s"}, web={"listen": "127.0.0.1:0"})
         yield made
         assert made.crm.violations == []
         assert made.work.violations == []

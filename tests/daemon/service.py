@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -94,6 +96,15 @@ class Service:
         return until(
             f"{name} in the log: {self.raw}", lambda: found if len(found := self.events(name)) >= times else []
         )
+
+    def get(self, path: str) -> tuple[int, str]:
+        """What the daemon answers over HTTP: status and body."""
+        [line] = self.logged("web.listening")
+        channel = http.client.HTTPConnection("127.0.0.1", line["port"], timeout=PATIENCE)
+        with closing(channel):
+            channel.request("GET", path)
+            answer = channel.getresponse()
+            return answer.status, answer.read().decode("utf-8")
 
     def words(self, name: str) -> list[str]:
         """The values of one variable that systemd was told, in order."""

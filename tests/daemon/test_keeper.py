@@ -56,9 +56,16 @@ class Station:
 
     def fresh(self) -> Keeper:
         """The keeper of a new process."""
-        outside = replace(self.world.world, transports=self.gates)
-        self.keeper = Keeper(self.settings, outside, self.heard.append)
+        outside = replace(self.world.world, transports=self.gates, watch=self.watch)
+        self.keeper = Keeper(self.settings, outside, self.hear)
         return self.keeper
+
+    def watch(self, connection: str, side: Side, way: httpx.AsyncBaseTransport) -> httpx.AsyncBaseTransport:
+        """What the daemon may put into the way to a side."""
+        return way
+
+    def hear(self, happening: Happening) -> None:
+        self.heard.append(happening)
 
     @property
     def settings(self) -> Settings:

@@ -203,6 +203,19 @@ async def test_a_tick_that_does_not_end_is_cancelled(hall: Hall) -> None:
     assert hall.broken == []
 
 
+async def test_an_object_that_can_be_called_is_awaited_like_a_function(hall: Hall) -> None:
+    class Job:
+        ran = 0
+
+        async def __call__(self) -> None:
+            self.ran += 1
+
+    job = Job()
+    hall.timetable.put("object", MINUTE, job, first=START)
+    await hall.calm()
+    assert job.ran == 1
+
+
 def exiting() -> BaseException:
     return SystemExit(3)
 

@@ -63,7 +63,7 @@ def test_an_order_says_when_and_how(crm: CrmSystem, work: WorkSystem, order: str
 WRONG = {
     "": "SIDE VERB KIND",
     "crm list": "SIDE VERB KIND",
-    "erp list status": "crm or work",
+    "erp list status": "choose one of crm, work",
     "crm lst status": "token, list, by-id, create, update, delete, read, write, any",
     "work list status": "get-tasks-by-id",
     "crm list explode": "drop_before",
