@@ -70,11 +70,11 @@ class CrmAuth:
     def forget(self, headers: Mapping[str, str], *, write: bool) -> bool:
         if headers["Authorization"] != f"Bearer {self._token}":
             return True  # another call has renewed it meanwhile
-        if write not in self._untried:
-            self._token = ""
-            self._untried.add(write)
-            return True
-        return False
+        self._token = ""  # whatever follows, at once or in the next cycle, asks for another
+        if write in self._untried:
+            return False
+        self._untried.add(write)
+        return True
 
     def accepted(self, *, write: bool) -> None:
         """A call succeeded; what is later wrong with the token is news."""

@@ -183,7 +183,11 @@ class People:
         system = self.town.system(side)
         mark, before, now = system.mark(), dict(system.rows[record]), self.town.clock.now()
         system.edit(record, by=self.rng.choice(COLLEAGUES), **fields)  # type: ignore[attr-defined]  # both have it
-        self.deeds += [Deed(side, record, name, system.rows[record][name], before[name], now, mark) for name in fields]
+        self.deeds += [
+            Deed(side, record, name, system.rows[record][name], before[name], now, mark)
+            for name in fields
+            if system.rows[record][name] != before[name]
+        ]
 
     def _living(self, side: Side) -> tuple[Side, int] | None:
         flag = "is_deleted" if side is Side.CRM else "IsDeleted"

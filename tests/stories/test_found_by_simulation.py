@@ -8,6 +8,8 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+from reconciler import app
+from reconciler.cycle import run_cycle
 from reconciler.sandbox.company import MARKER
 from tests.world import World
 
@@ -116,3 +118,14 @@ async def test_an_edit_shown_by_the_read_before_a_marker_keeps_its_stamp(world: 
     world.crm.edit(task, task_name="Trước", stamp=world.crm.time() - timedelta(seconds=30))
     await world.once()
     assert world.task(task)["task_name"] == "Sau"
+
+
+async def test_a_token_that_was_refused_is_not_shown_again(world: World) -> None:
+    # Two tokens in a row were refused, which stops the side (a person may have to help). The last one was kept, and
+    # shown at every later probe: once it had expired, a process that lives for months never came back.
+    await world.pair()
+    async with app.connect_writing(world.settings, world.world) as (connection, writers):
+        world.crm.faults.order("read", "empty401", times=2)
+        assert (await run_cycle(connection, writers, world.store)).exit_code == 6
+        world.crm.expire_tokens()
+        assert (await run_cycle(connection, writers, world.store)).exit_code == 0
