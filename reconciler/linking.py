@@ -36,7 +36,7 @@ from reconciler.errors import UsageError
 from reconciler.message import joined, say
 from reconciler.poll import News
 from reconciler.ports import StateReader, Store
-from reconciler.prospect import Prospect, circumstances, look, moment
+from reconciler.prospect import Prospect, circumstances, look_for, moment
 from reconciler.rebuilding import list_work
 from reconciler.record import record
 from reconciler.survey import NOWHERE, piloted
@@ -82,7 +82,7 @@ async def link_to_target(
         title=title if isinstance(title, str) else "",
         on_request=True,
     )
-    prospect = await look(connection, store, requested=[wanted])
+    prospect = await look_for(connection, store, [wanted])
     cycle, links = record(store, connection.policy, prospect, started)
     mine = {crm_id: link for crm_id, link in links.items() if crm_id == task_id}
     result = await carry_out(connection, writers, store, prospect, mine, cycle=cycle, started=started, guard=guard)

@@ -12,7 +12,7 @@ from typing import Final
 
 from reconciler.connection import Connection
 from reconciler.core import safety
-from reconciler.core.model import Candidate, Entry, Side
+from reconciler.core.model import Candidate, Entry, Reading, Side
 from reconciler.core.moment import Moment
 from reconciler.core.plan import Plan, needs, plan
 from reconciler.core.resolve import Clocks
@@ -52,24 +52,40 @@ async def look(
     connection: Connection,
     state: StateReader,
     *,
-    requested: Sequence[Candidate] | None = None,
     sweeping: bool = False,
     patient: bool = False,
     first: bool = True,
 ) -> Prospect:
     """Poll, pair, plan and check.
 
-    Without an answer of both sides nothing can be concluded about a pair: what was read is kept, and waits. For tasks
-    that a person named (`requested`) only Work is polled, to search it for the markers, and only they are planned.
+    Without an answer of both sides nothing can be concluded about a pair: what was read is kept, and waits.
     `sweeping` compares everything: listings from the beginning, and by id what they did not show. `first` says that no
     cycle of this process came before.
     """
-    sides = tuple(Side) if requested is None else (Side.WORK,)
     barriers = barred(connection, state, patient=patient)
-    news = await poll(connection, state, sides=sides, barred=barriers, everything=sweeping, first=first)
+    news = await poll(connection, state, barred=barriers, everything=sweeping, first=first)
     if sweeping:
         await sweep(connection, state, news)
         await inspect_places(connection, state, news)
+    return await _foresee(connection, state, news)
+
+
+async def look_for(
+    connection: Connection, state: StateReader, requested: Sequence[Candidate], searched: Reading | None = None
+) -> Prospect:
+    """The same for tasks that a person named: only Work is polled, to search it for the markers, and only they are
+    planned. `searched` is the complete reading of an earlier call of the same command, which is not repeated then.
+    """
+    if searched is not None:
+        news = News(now=connection.clock.now(), readings={Side.WORK: searched})
+    else:
+        news = await poll(connection, state, sides=(Side.WORK,), barred=barred(connection, state, patient=False))
+    return await _foresee(connection, state, news, requested)
+
+
+async def _foresee(
+    connection: Connection, state: StateReader, news: News, requested: Sequence[Candidate] | None = None
+) -> Prospect:
     await look_up_pilot(connection, state, news)
     connection = piloted(connection, state, news)
     void_rewound(connection, state, news)

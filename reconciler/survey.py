@@ -15,9 +15,34 @@ from reconciler.core.plan import Needs
 from reconciler.core.route import Places, Unusable, find_project
 from reconciler.errors import SideClosed, SideDown
 from reconciler.poll import News
-from reconciler.ports import StateReader
+from reconciler.ports import Catalogue, StateReader
 
 NOWHERE = Places(groups={}, members={})
+
+
+class Remembered:
+    """A catalogue that asks for each thing once, for a command that plans again and again within minutes."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._projects: list[Project] | None = None
+        self._groups: dict[str, list[TaskGroup]] = {}
+        self._members: dict[str, frozenset[str]] = {}
+
+    async def projects(self) -> list[Project]:
+        if self._projects is None:
+            self._projects = await self._catalogue.projects()
+        return self._projects
+
+    async def groups(self, project: str) -> list[TaskGroup]:
+        if project not in self._groups:
+            self._groups[project] = await self._catalogue.groups(project)
+        return self._groups[project]
+
+    async def members(self, project: str) -> frozenset[str]:
+        if project not in self._members:
+            self._members[project] = await self._catalogue.members(project)
+        return self._members[project]
 
 
 async def survey(connection: Connection, needs: Needs, news: News) -> Places | None:
