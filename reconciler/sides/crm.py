@@ -40,6 +40,8 @@ from reconciler.sides.refusal import refused_call
 from reconciler.sides.scan import scan_descending
 
 RENEW_BEFORE: Final = timedelta(seconds=300)
+REFUSED_FOR: Final = timedelta(seconds=30)
+"""A new token that is refused too is asked for again after so long: at once would be a storm, never a dead process."""
 DAYS: Final = frozenset({Field.START, Field.DUE})
 
 
@@ -70,9 +72,10 @@ class CrmAuth:
     def forget(self, headers: Mapping[str, str], *, write: bool) -> bool:
         if headers["Authorization"] != f"Bearer {self._token}":
             return True  # another call has renewed it meanwhile
-        self._token = ""  # whatever follows, at once or in the next cycle, asks for another
         if write in self._untried:
+            self._renew = self._clock.now() + REFUSED_FOR
             return False
+        self._token = ""
         self._untried.add(write)
         return True
 

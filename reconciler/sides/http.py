@@ -152,7 +152,8 @@ class Channel:
             try:
                 reply, proof = await self._call(request, auth)
                 if self._refused(reply, auth):
-                    if renewed or not auth.forget(proof, write=False):
+                    another = auth.forget(proof, write=False)
+                    if renewed or not another:
                         raise self._closed(say("the credentials were refused"), reply)
                     renewed = True
                     continue

@@ -128,4 +128,5 @@ async def test_a_token_that_was_refused_is_not_shown_again(world: World) -> None
         world.crm.faults.order("read", "empty401", times=2)
         assert (await run_cycle(connection, writers, world.store)).exit_code == 6
         world.crm.expire_tokens()
+        world.clock.tick(60)
         assert (await run_cycle(connection, writers, world.store)).exit_code == 0
