@@ -13,16 +13,18 @@ from typing import Final
 
 from reconciler.connection import Connection, Writers
 from reconciler.core.lenses import StatusLens
-from reconciler.core.model import Candidate, Field, Link, Record, Side
+from reconciler.core.model import Candidate, Field, Link, Reading, Record, Side
 from reconciler.core.plan import COMPLETED
 from reconciler.core.route import target_of
 from reconciler.core.text import word
 from reconciler.cycle import Result, carry_out
 from reconciler.errors import Halted
+from reconciler.message import say
 from reconciler.ports import StateReader, Store
-from reconciler.prospect import look
+from reconciler.prospect import look_for
 from reconciler.rebuilding import list_work
 from reconciler.record import record
+from reconciler.survey import Remembered
 
 ROUND: Final = 100
 """Tasks that are planned together; writes go out in batches of what the server takes."""
@@ -53,6 +55,8 @@ async def find_old(
     """
     found: dict[str, Old] = {}
     policy, now = connection.policy, connection.clock.now()
+    projects = await connection.catalogue.projects() if policy.pilot.by_project else []
+    pilot = policy.pilot.knowing(policy.pilot.looked_up(projects))
 
     def visit(rows: Sequence[Record]) -> None:
         linked = state.links_by(Side.CRM, [row.id for row in rows])
@@ -61,6 +65,8 @@ async def find_old(
             found.pop(row.id, None)
             target = target_of(row, policy.routes, ANY_TIME, policy.people)
             if target is None or row.id in linked or row.id in buried:
+                continue
+            if not pilot.admits_new(target.project, projects, row.values.get(Field.OWNER), policy.people):
                 continue
             created = row.created or ANY_TIME
             if since is not None and created < since:
@@ -77,7 +83,9 @@ async def find_old(
 
     reading = await connection.readers[Side.CRM].changes(None, visit)
     if not reading.complete:
-        raise Halted("unproven", f"the list of CRM tasks could not be proven complete ({reading.note}); try again")
+        raise Halted(
+            "unproven", say("the list of CRM tasks could not be proven complete ({note}); try again", note=reading.note)
+        )
     ordered = sorted(found.values(), key=lambda old: old.rank)
     return [old.candidate for old in ordered[:limit]]
 
@@ -99,14 +107,20 @@ async def backfill(
 ) -> tuple[int, Result | None]:
     """Link the candidates, a round at a time; `progress` gets the number of tasks dealt with so far.
 
-    Returns how many have an item now, and the result of the last round; a side that fails ends it early.
+    Work is searched for markers once, before the first round: nobody but the holder of the lease adds any. Its places
+    are read once, too. Returns how many have an item now, and the result of the last round; a side that fails ends it
+    early.
     """
     await list_work(connection, store)
+    connection = replace(connection, catalogue=Remembered(connection.catalogue))
     linked, dealt = 0, 0
     result: Result | None = None
+    searched: Reading | None = None
     for batch in rounds(candidates):
         started = connection.clock.now()
-        prospect = await look(connection, store, requested=[replace(one, since=started) for one in batch])
+        prospect = await look_for(connection, store, [replace(one, since=started) for one in batch], searched)
+        reading = prospect.news.readings.get(Side.WORK)
+        searched = reading if reading is not None and reading.complete else None
         cycle, links = record(store, connection.policy, prospect, started)
         named = {candidate.crm_id for candidate in batch}
         mine: dict[str, Link] = {crm_id: link for crm_id, link in links.items() if crm_id in named}

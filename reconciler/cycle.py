@@ -5,32 +5,38 @@ record   what was learned becomes durable, the watermarks with it
 apply    intent, write, read back, base; one batch after the other
 settle   the planner looks once more at what was touched: it alone knows what is still due
 close    how the cycle ended, and how the sides are
+
+A connection that only observes ends after `record`: its cycle is another function, without a writer in reach.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from reconciler.apply import Ledger, apply
 from reconciler.connection import Connection, Writers
+from reconciler.core.attention import grouped
 from reconciler.core.model import CycleRow, Link, Side
-from reconciler.core.operations import Operation, Update
+from reconciler.core.operations import Operation, Update, name
 from reconciler.core.plan import Workload, plan
+from reconciler.core.safety import EVERYTHING
 from reconciler.errors import SideError
 from reconciler.halting import pausing, settle_halt
 from reconciler.health import remember
 from reconciler.ports import Store
 from reconciler.prospect import Prospect, circumstances, look, moment
 from reconciler.record import record
-from reconciler.survey import NOWHERE
+from reconciler.survey import NOWHERE, piloted
 
 OUTCOMES: Final = {"ok": 0, "attention": 4, "halted": 5, "unavailable": 6}
 """How a cycle can end, and the exit code for it."""
 
-FIRST_BACK_OFF: Final = timedelta(seconds=60)
+FORESEEN: Final = ("would_create", "would_update_work", "would_update_crm", "would_delete", "would_unlink")
+"""What a cycle that only observes counts instead of what it did."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +90,7 @@ async def carry_out(
     only: Collection[str] | None = None,
 ) -> Result:
     """Apply a recorded prospect and close the cycle. `links` are the pairs it concerns, by CRM id."""
+    connection = piloted(connection, store)
     ledger = Ledger(
         connection=connection,
         writers=writers,
@@ -94,8 +101,8 @@ async def carry_out(
         guard=guard,
         down=dict(prospect.news.down),
     )
-    operations = allowed(prospect, store, only)
-    if not ledger.down:
+    if not ledger.down and may_write(prospect, store):
+        operations = planned(prospect, only)
         await apply(ledger, operations)
         again = settle(ledger, operations)
         starved = [one for one in again if isinstance(one, Update) and ledger.links[one.crm_id].drops > 1]
@@ -106,10 +113,36 @@ async def carry_out(
     return close(ledger, prospect, started)
 
 
-def allowed(prospect: Prospect, store: Store, only: Collection[str] | None) -> tuple[Operation, ...]:
-    """The operations that may be sent: none while paused, those of a saved plan alone, never held ones."""
-    if pausing(store, prospect.moment.now):
-        return ()
+async def observe_cycle(
+    connection: Connection,
+    store: Store,
+    *,
+    guard: Callable[[], None] = lambda: None,
+    sweeping: bool = False,
+    patient: bool = False,
+    first: bool = True,
+) -> Result:
+    """A cycle of a connection that only observes: everything up to `record`, and nothing after it.
+
+    What is due stays due in the state, so it flows once the connection is one that writes. The counts say what would be
+    done; nothing is held, because nothing waits to be sent. `guard` has nothing to guard.
+    """
+    started = connection.clock.now()
+    prospect = await look(connection, store, sweeping=sweeping, patient=patient, first=first)
+    cycle, _ = record(store, connection.policy, prospect, started)
+    would = Counter(f"would_{name(one)}" for one in prospect.plan.operations)
+    counts = {**dict.fromkeys(FORESEEN, 0), **would, **_counted(prospect)}
+    return _finish(connection, store, prospect, started, cycle=cycle, counts=counts, down=prospect.news.down)
+
+
+def may_write(prospect: Prospect, store: Store) -> bool:
+    """Whether anything may be sent, marks and verdicts too: not while paused, nor while a halt holds everything."""
+    everything = prospect.halt is not None and EVERYTHING in prospect.halt.kinds
+    return not everything and not pausing(store, prospect.moment.now)
+
+
+def planned(prospect: Prospect, only: Collection[str] | None) -> tuple[Operation, ...]:
+    """The operations that may be sent: those of a saved plan alone, never held ones."""
     operations = prospect.checked.operations
     return operations if only is None else tuple(one for one in operations if one.canonical in only)
 
@@ -132,12 +165,41 @@ def settle(ledger: Ledger, operations: Collection[Operation]) -> tuple[Operation
 
 def close(ledger: Ledger, prospect: Prospect, started: datetime) -> Result:
     """Write down how the cycle ended, how the sides are, and what is held."""
-    store, now = ledger.store, ledger.now
-    halted = settle_halt(store, prospect, now, ledger.cycle)
-    waiting = any(entry.acked is None for entry in store.attention()) and not pausing(store, now)
-    outcome = "halted" if halted else "unavailable" if ledger.down else "attention" if waiting else "ok"
-    counts = {"operations": len(prospect.plan.operations), **prospect.news.counts, **ledger.counts}
-    remember(store, ledger.down, now, FIRST_BACK_OFF)
+    halted = settle_halt(ledger.store, prospect, ledger.now, ledger.cycle)
+    counts = {"operations": len(prospect.plan.operations), **_counted(prospect), **ledger.counts}
+    return _finish(
+        ledger.connection,
+        ledger.store,
+        prospect,
+        started,
+        cycle=ledger.cycle,
+        counts=counts,
+        down=ledger.down,
+        halted=halted,
+    )
+
+
+def _counted(prospect: Prospect) -> dict[str, int]:
+    """What was counted on the way, and how many pairs with due work the pilot left out."""
+    left_out = sum(1 for one in prospect.plan.outside if one.work_id is not None)
+    return {**prospect.news.counts, **({"left_out": left_out} if left_out else {})}
+
+
+def _finish(
+    connection: Connection,
+    store: Store,
+    prospect: Prospect,
+    started: datetime,
+    *,
+    cycle: int,
+    counts: Mapping[str, int],
+    down: Mapping[Side, SideError],
+    halted: bool = False,
+) -> Result:
+    now = connection.clock.now()
+    waiting = any(entry.acked is None for entry in grouped(store.attention())) and not pausing(store, now)
+    outcome = "halted" if halted else "unavailable" if down else "attention" if waiting else "ok"
+    remember(store, down, now, connection.policy.back_off)
     with store.transaction() as tx:
-        tx.save_cycle(CycleRow(id=ledger.cycle, started_at=started, finished_at=now, outcome=outcome, counts=counts))
-    return Result(prospect=prospect, outcome=outcome, counts=counts, down=ledger.down)
+        tx.save_cycle(CycleRow(id=cycle, started_at=started, finished_at=now, outcome=outcome, counts=counts))
+    return Result(prospect=prospect, outcome=outcome, counts=counts, down=down)

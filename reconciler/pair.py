@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from reconciler.connection import Connection
+from reconciler.core import verdict
 from reconciler.core.model import (
     Attention,
     Candidate,
@@ -25,12 +26,15 @@ from reconciler.core.model import (
     Side,
     Target,
     Tombstone,
+    Verdict,
 )
 from reconciler.core.observe import observe, with_half
 from reconciler.core.pair import adopt_intent, adopt_marker, earliest, points_back
 from reconciler.core.plan import Workload
+from reconciler.core.policy import Policy
 from reconciler.core.route import target_of
 from reconciler.errors import Halted, SideClosed, SideDown
+from reconciler.message import say
 from reconciler.poll import News, authors, claim_of, connected_at
 from reconciler.ports import StateReader
 
@@ -47,6 +51,7 @@ class Pairing:
     spent_claims: set[str] = field(default_factory=set)
     tombstones: list[Tombstone] = field(default_factory=list)
     lifted: set[str] = field(default_factory=set)
+    verdicts: list[Verdict] = field(default_factory=list)
     work: Workload = field(default_factory=Workload)
 
 
@@ -118,6 +123,8 @@ class _Stage:
         """Make a pair; everything else known about its two records as strangers is settled with it."""
         self.result.adopted[link.crm.id] = link
         self.news.learn(link)
+        if self.connection.policy.tells and not self.rebuilding:
+            self.result.verdicts += verdict.linked([link.crm.id], self.news.now)
         self.news.tasks.pop(link.crm.id, None)
         self.news.items.pop(link.work.id, None)
         self.result.settled_intents.add(link.crm.id)
@@ -243,8 +250,11 @@ class _Stage:
         if tasks and not self.rebuilding and not self.state.fact("listed"):
             raise Halted(
                 "new_state",
-                f"this state is new, but {len(tasks)} work items carry markers of existing CRM tasks;"
-                " run `reconciler rebuild` so that nothing is created twice",
+                say(
+                    "this state is new, but {count} work items carry markers of existing CRM tasks; run "
+                    "`reconciler rebuild` so that nothing is created twice",
+                    count=len(tasks),
+                ),
                 len(tasks),
             )
         linked = self.state.links_by(Side.CRM, named)
@@ -306,8 +316,12 @@ class _Stage:
                     id=claim.work_id,
                     code=Code.DUPLICATE_MARKER,
                     message=(
-                        f"work item {claim.work_id} carries the marker of CRM task {crm_id}, which belongs to another"
-                        " item; it is not linked. If it is a copy, clear its custom field crm_task_id"
+                        say(
+                            "work item {work_id} carries the marker of CRM task {crm_id}, which belongs to another "
+                            "item; it is not linked. If it is a copy, clear its custom field crm_task_id",
+                            work_id=claim.work_id,
+                            crm_id=crm_id,
+                        )
                     ),
                     since=self.news.now,
                     content=crm_id,
@@ -329,7 +343,7 @@ class _Stage:
         for crm_id, task in self.news.tasks.items():
             target = target_of(task, policy.routes, since, policy.people)
             if target is not None:
-                waiting[crm_id] = _renewed(waiting.get(crm_id), task, target, now)
+                waiting[crm_id] = _renewed(waiting.get(crm_id), task, target, policy, now)
         for candidate in self.requested or ():
             if candidate.crm_id not in self.result.settled_candidates:
                 waiting[candidate.crm_id] = candidate
@@ -374,12 +388,23 @@ def _again(intent: Intent) -> Candidate:
     return Candidate(crm_id=intent.crm_id, target=intent.target, since=intent.sent, title=intent.title)
 
 
-def _renewed(known: Candidate | None, task: Record, target: Target, now: datetime) -> Candidate:
-    """The candidate after this row; a refusal stays as long as the target does, and the words it was refused for."""
+def _renewed(known: Candidate | None, task: Record, target: Target, policy: Policy, now: datetime) -> Candidate:
+    """The candidate after this row; a refusal stays as long as the target and the title that it was refused for.
+
+    A task that the pilot left out is judged again when its owner takes part.
+    """
     title = task.values.get(Field.TITLE)
     text = title if isinstance(title, str) else ""
     if known is not None and known.target == target:
-        return replace(known, title=text)
+        owner = task.values.get(Field.OWNER)
+        if (
+            known.refused is Code.OUTSIDE_PILOT
+            and policy.pilot.people
+            and policy.pilot.admits_owner(owner, policy.people)
+        ):
+            return replace(known, title=text, refused=None)
+        if known.refused is None or known.refused is Code.OUTSIDE_PILOT or known.title == text:
+            return replace(known, title=text)
     return Candidate(crm_id=task.id, target=target, since=known.since if known else now, title=text)
 
 
@@ -392,8 +417,13 @@ def no_base(link: Link, name: Field, now: datetime) -> Attention:
         field=name,
         title=link.title,
         message=(
-            f"{name} differs between CRM task {link.crm.id} and work item {link.work.id}, and nothing says which is"
-            " later; both were left as they are. Edit either side, and the edit flows to the other"
+            say(
+                "{name} differs between CRM task {id} and work item {id2}, and nothing says which is "
+                "later; both were left as they are. Edit either side, and the edit flows to the other",
+                name=name,
+                id=link.crm.id,
+                id2=link.work.id,
+            )
         ),
         since=now,
     )

@@ -36,6 +36,7 @@ from reconciler.core.policy import Policy
 from reconciler.core.route import target_of
 from reconciler.core.watermark import bound
 from reconciler.errors import SideClosed, SideDown, SideError
+from reconciler.message import say
 from reconciler.ports import SideReader, StateReader
 
 GRACE = timedelta(seconds=60)
@@ -59,6 +60,7 @@ class News:
     know the truth, out of the `ours_since` rows that our account edited since then.
 
     A sweep fills in besides: `listed` linked ids, `archived` projects, `places` (a digest of Work's projects).
+    `pilot` is what the names of the pilot's projects were found to mean, where that was looked up.
     """
 
     now: datetime
@@ -74,6 +76,7 @@ class News:
     statuses: dict[Side, set[str]] = field(default_factory=lambda: {side: set() for side in Side})
     archived: tuple[str, ...] | None = None
     places: str | None = None
+    pilot: dict[str, list[str]] | None = None
     counts: Counter[str] = field(default_factory=Counter)
     finished: Mapping[Side, datetime] = field(default_factory=dict)
     ours_since: int = 0
@@ -164,7 +167,7 @@ async def _read(
         side=side,
         id="",
         code=Code.READ_UNPROVEN,
-        message=f"the listing of {side} could not be proven complete: {reading.note}",
+        message=say("the listing of {side} could not be proven complete: {note}", side=side, note=reading.note),
         since=connection.clock.now(),
     )
     (news.cleared if reading.complete else news.raised).append(unproven)
@@ -283,8 +286,13 @@ def _notice(link: Link, before: Half, after: Half, row: Record, news: News) -> N
             id=link.crm.id,
             code=Code.TARGET_CHANGED,
             message=(
-                f"the target fields now say «{after.project}» / «{after.group}», but work item {link.work.id} exists"
-                " already and is not moved; move it in AMIS Công việc, or unlink the task and link it again"
+                say(
+                    "the target fields now say «{project}» / «{group}», but work item {id} exists already "
+                    "and is not moved; move it in AMIS Công việc, or unlink the task and link it again",
+                    project=after.project,
+                    group=after.group,
+                    id=link.work.id,
+                )
             ),
             title=link.title,
             since=news.now,

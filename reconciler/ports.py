@@ -31,6 +31,7 @@ from reconciler.core.model import (
     Tally,
     TaskGroup,
     Tombstone,
+    Verdict,
 )
 
 Visit = Callable[[Sequence[Record]], None]
@@ -148,6 +149,10 @@ class StateReader(Protocol):
         """The tombstones that name one of these ids on the respective side."""
         ...
 
+    def verdicts(self) -> list[Verdict]:
+        """What CRM tasks are still to be told, refused ones included, in the order of their ids."""
+        ...
+
     def attention(self) -> list[Attention]:
         """The attention list, oldest first, acknowledged entries included."""
         ...
@@ -207,6 +212,12 @@ class Transaction(StateReader, Protocol):
     def save_tombstones(self, tombstones: Iterable[Tombstone]) -> None: ...
 
     def drop_tombstones(self, crm_ids: Collection[str]) -> None: ...
+
+    def save_verdicts(self, verdicts: Iterable[Verdict]) -> None:
+        """Insert, or replace what the same task was to be told before."""
+        ...
+
+    def drop_verdicts(self, crm_ids: Collection[str]) -> None: ...
 
     def raise_attention(self, entries: Iterable[Attention]) -> None:
         """Add entries; one that is there already keeps its `since`, and its `acked` while `content` is the same."""

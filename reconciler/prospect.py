@@ -12,7 +12,7 @@ from typing import Final
 
 from reconciler.connection import Connection
 from reconciler.core import safety
-from reconciler.core.model import Candidate, Entry, Side
+from reconciler.core.model import Candidate, Entry, Reading, Side
 from reconciler.core.moment import Moment
 from reconciler.core.plan import Plan, needs, plan
 from reconciler.core.resolve import Clocks
@@ -20,10 +20,11 @@ from reconciler.core.safety import Checked, Circumstances, Halt
 from reconciler.core.seed import person_givers, seed
 from reconciler.errors import Halted, SideError
 from reconciler.health import barred
+from reconciler.message import say
 from reconciler.pair import Pairing, no_base, pair
 from reconciler.poll import News, authors, poll, reread, sweep
 from reconciler.ports import StateReader
-from reconciler.survey import inspect_places, survey
+from reconciler.survey import inspect_places, look_up_pilot, piloted, survey
 
 REWOUND_FROM: Final = 3
 
@@ -51,24 +52,42 @@ async def look(
     connection: Connection,
     state: StateReader,
     *,
-    requested: Sequence[Candidate] | None = None,
     sweeping: bool = False,
     patient: bool = False,
     first: bool = True,
 ) -> Prospect:
     """Poll, pair, plan and check.
 
-    Without an answer of both sides nothing can be concluded about a pair: what was read is kept, and waits. For tasks
-    that a person named (`requested`) only Work is polled, to search it for the markers, and only they are planned.
+    Without an answer of both sides nothing can be concluded about a pair: what was read is kept, and waits.
     `sweeping` compares everything: listings from the beginning, and by id what they did not show. `first` says that no
     cycle of this process came before.
     """
-    sides = tuple(Side) if requested is None else (Side.WORK,)
     barriers = barred(connection, state, patient=patient)
-    news = await poll(connection, state, sides=sides, barred=barriers, everything=sweeping, first=first)
+    news = await poll(connection, state, barred=barriers, everything=sweeping, first=first)
     if sweeping:
         await sweep(connection, state, news)
         await inspect_places(connection, state, news)
+    return await _foresee(connection, state, news)
+
+
+async def look_for(
+    connection: Connection, state: StateReader, requested: Sequence[Candidate], searched: Reading | None = None
+) -> Prospect:
+    """The same for tasks that a person named: only Work is polled, to search it for the markers, and only they are
+    planned. `searched` is the complete reading of an earlier call of the same command, which is not repeated then.
+    """
+    if searched is not None:
+        news = News(now=connection.clock.now(), readings={Side.WORK: searched})
+    else:
+        news = await poll(connection, state, sides=(Side.WORK,), barred=barred(connection, state, patient=False))
+    return await _foresee(connection, state, news, requested)
+
+
+async def _foresee(
+    connection: Connection, state: StateReader, news: News, requested: Sequence[Candidate] | None = None
+) -> Prospect:
+    await look_up_pilot(connection, state, news)
+    connection = piloted(connection, state, news)
     void_rewound(connection, state, news)
     policy = replace(connection.policy, config=circumstances(connection, state, news))
     connection = replace(connection, policy=policy)
@@ -134,8 +153,12 @@ def void_rewound(connection: Connection, state: StateReader, news: News) -> None
     if len(rewound) >= REWOUND_FROM and 2 * len(rewound) > news.ours_since and not state.fact("resumed"):
         raise Halted(
             "old_state",
-            f"{len(rewound)} pairs were written by this connection after the state's last cycle: the state is an old"
-            " backup. `reconciler resume --reason ...` goes on without overwriting what differs",
+            say(
+                "{count} pairs were written by this connection after the state's last cycle: the state "
+                "is an old backup. `reconciler resume --reason ...` goes on without overwriting what "
+                "differs",
+                count=len(rewound),
+            ),
             len(rewound),
         )
     for link in rewound:
@@ -193,4 +216,4 @@ def _count_lost(made: Plan, side: Side) -> int:
 
 def side_words(down: dict[Side, SideError]) -> dict[Side, str]:
     """The failures as text, by side."""
-    return {side: str(error) for side, error in down.items()}
+    return {side: error.message for side, error in down.items()}

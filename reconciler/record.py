@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
+from reconciler.core import verdict
 from reconciler.core.attention import candidate_entry
-from reconciler.core.model import Attention, Candidate, CycleRow, Entry, Link, Side
+from reconciler.core.model import Candidate, Code, CycleRow, Entry, Link, Side
 from reconciler.core.plan import Plan
 from reconciler.core.policy import Policy
 from reconciler.core.watermark import advance
@@ -34,21 +35,27 @@ def record(store: Store, policy: Policy, prospect: Prospect, started: datetime) 
         saved = {link.crm.id: link for link in tx.save_links(changed)}
         tx.drop_sendings(news.resolved)
         tx.append(replace(entry, cycle=cycle) for entry in news.entries)
-        _record_pairing(tx, store, news, pairing, plan)
+        _record_pairing(tx, store, news, pairing, plan, tells=policy.tells)
         tx.clear_attention([*news.cleared, *plan.cleared])
         tx.raise_attention([*news.raised, *plan.raised])
         _record_readings(tx, store, policy, news, cycle, prospect.circumstances)
     return cycle, {**planned, **saved}
 
 
-def _record_pairing(tx: Transaction, store: Store, news: News, pairing: Pairing, plan: Plan) -> None:
+def _record_pairing(tx: Transaction, store: Store, news: News, pairing: Pairing, plan: Plan, *, tells: bool) -> None:
     tx.drop_intents(pairing.settled_intents)
     refused = {candidate.crm_id: candidate for candidate in plan.refused}
     before = {candidate.crm_id: candidate for candidate in store.candidates()}
     after = {**pairing.candidates, **refused}
     for crm_id in pairing.settled_candidates:
         after.pop(crm_id, None)
-    tx.clear_attention(_outdated(before, after, news.now))
+    over = _outdated(before, after)
+    tx.clear_attention(candidate_entry(candidate, news.now) for candidate in over)
+    if tells:
+        told = [candidate for candidate in plan.refused if candidate.refused is not Code.OUTSIDE_PILOT]
+        left_out = {candidate.crm_id for candidate in plan.refused} - {candidate.crm_id for candidate in told}
+        tx.save_verdicts(verdict.withdrawn(one.crm_id for one in over if one.crm_id not in left_out))
+        tx.save_verdicts([*verdict.refused(told), *pairing.verdicts])
     tx.drop_candidates(before.keys() & pairing.settled_candidates)
     tx.save_candidates(candidate for crm_id, candidate in after.items() if candidate != before.get(crm_id))
     tx.drop_claims(pairing.spent_claims)
@@ -62,12 +69,13 @@ def _record_pairing(tx: Transaction, store: Store, news: News, pairing: Pairing,
     tx.save_tombstones(pairing.tombstones)
 
 
-def _outdated(before: dict[str, Candidate], after: dict[str, Candidate], now: datetime) -> list[Attention]:
-    """Entries of tasks whose refusal is over: linked, no longer asking, or asking for something else."""
+def _outdated(before: dict[str, Candidate], after: dict[str, Candidate]) -> list[Candidate]:
+    """Tasks as they were refused, whose refusal is over: linked, no longer asking, or asking for something else."""
     return [
-        candidate_entry(candidate, now)
+        candidate
         for crm_id, candidate in before.items()
-        if candidate.refused is not None and (crm_id not in after or after[crm_id].refused is not candidate.refused)
+        if candidate.refused not in (None, Code.OUTSIDE_PILOT)
+        and (crm_id not in after or after[crm_id].refused is not candidate.refused)
     ]
 
 
@@ -85,6 +93,7 @@ def _record_readings(
     for name, value in (
         ("circumstances", circumstances),
         ("places", news.places),
+        ("pilot", news.pilot),
         ("archived", news.archived and list(news.archived)),
     ):
         if value is not None and value != store.fact(name):

@@ -12,7 +12,7 @@ import httpx
 
 from reconciler import app, linking
 from reconciler.core.model import Link, Side, Target
-from reconciler.cycle import Result, run_cycle
+from reconciler.cycle import Result
 from reconciler.dryrun import dry_run
 from reconciler.errors import ReconcilerError
 from reconciler.ports import Store
@@ -134,8 +134,8 @@ class World:
     async def once(self, tick: float = 10, *, sweep: bool = False) -> Result:
         """One cycle of a fresh process, `tick` seconds later."""
         self.clock.tick(tick)
-        async with app.connect_writing(self.settings, self.world) as (connection, writers):
-            return await run_cycle(connection, writers, self.store, sweeping=sweep)
+        async with app.connect_cycle(self.settings, self.world) as run_cycle:
+            return await run_cycle(self.store, sweeping=sweep)
 
     async def report(self) -> Json:
         async with app.connect(self.settings, self.world) as connection:

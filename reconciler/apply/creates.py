@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from reconciler.apply.ledger import Ledger
+from reconciler.core import verdict
 from reconciler.core.attention import aside_entry, candidate_entry
 from reconciler.core.model import (
     Accepted,
@@ -173,6 +174,7 @@ async def _search(ledger: Ledger, jobs: Sequence[_Job]) -> bool:
         ledger.save(tx, links)
         tx.drop_intents(list(found))
         tx.drop_candidates(list(found))
+        ledger.tell(tx, verdict.linked(found, ledger.now))
         tx.append([ledger.entry("linked", link, Side.WORK, rule="marker_of_intent") for link in links])
     ledger.counts["created"] += len(links)
     return len(links) == len(jobs)
@@ -220,6 +222,7 @@ async def _conclude(ledger: Ledger, jobs: Sequence[_Job], answers: Sequence[Answ
         tx.drop_intents([*created, *settled])
         tx.drop_candidates(created)
         tx.save_candidates(refused)
+        ledger.tell(tx, [*verdict.linked(created, ledger.now), *verdict.refused(refused)])
         tx.append([*entries, *(ledger.entry("created", link, Side.WORK, reason="created") for link in links)])
         tx.raise_attention(raised)
     ledger.counts["created"] += len(links)

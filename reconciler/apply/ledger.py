@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from reconciler.connection import Connection, Writers
 from reconciler.core import text
-from reconciler.core.model import Entry, Field, Link, Presence, Record, Side
-from reconciler.core.observe import learn_author, observe, our_author, with_half
+from reconciler.core.model import Entry, Field, Link, Presence, Record, Side, Verdict
+from reconciler.core.observe import by_us, learn_author, observe, our_author, with_half
 from reconciler.core.pair import absent
 from reconciler.core.plan import unmarked
 from reconciler.errors import NotApplied, SideError
@@ -22,7 +22,7 @@ from reconciler.ports import Store, Transaction
 class Ledger:
     """`links` are keyed by CRM id. `circumstances` is what a refusal depends on: the config and Work's projects.
 
-    `guard` is called just before every write and raises if the lease is lost.
+    `guard` is called before every batch and just before its write; it raises if nothing may be written any more.
     """
 
     connection: Connection
@@ -101,6 +101,18 @@ class Ledger:
         known = set(tx.fact(name) or ())
         if text.word(word) not in known:
             tx.set_fact(name, sorted({text.word(word), *known}))
+
+    def inscribed(self, tx: Transaction, link: Link, side: Side, row: Record) -> Link:
+        """The link after a text of ours was written on its record and read back as `row`: no edit, only a stamp."""
+        half, ours = link.half(side), self.ours(side)
+        own = row.modified if by_us(row, ours) is not False else half.own_stamp
+        self.learn(tx, side, row.author)
+        return with_half(link, side, observe(replace(half, own_stamp=own), row, self.connection.policy.lenses, ours))
+
+    def tell(self, tx: Transaction, verdicts: Iterable[Verdict]) -> None:
+        """Remember what CRM tasks are to be told, if there is a field for it."""
+        if self.connection.policy.tells:
+            tx.save_verdicts(verdicts)
 
     def save(self, tx: Transaction, links: Collection[Link]) -> None:
         """Store links and keep their present form."""

@@ -57,7 +57,10 @@ class Direction(StrEnum):
 
 
 class Code(StrEnum):
-    """Why an item waits for a person. The words are part of the contract with scripts."""
+    """Why an item waits for a person. The words are part of the contract with scripts.
+
+    OUTSIDE_PILOT is no matter for the attention list: what is left out waits for the config.
+    """
 
     TARGET_IS_DEPARTMENT = "target_is_department"
     TARGET_NOT_FOUND = "target_not_found"
@@ -79,9 +82,11 @@ class Code(StrEnum):
     LOST_SIGHT = "lost_sight"
     UNREADABLE = "unreadable"
     MARKER_REFUSED = "marker_refused"
+    RESULT_REFUSED = "result_refused"
     UNCONFIRMED = "unconfirmed"
     NO_BASE = "no_base"
     READ_UNPROVEN = "read_unproven"
+    OUTSIDE_PILOT = "outside_pilot"
 
 
 class Presence(StrEnum):
@@ -109,8 +114,8 @@ class Record:
     """One task or work item as one answer of its server showed it.
 
     `project` and `group` are, on the CRM, what the salesperson typed into the two target fields (id or name), on Work
-    the ids. `marker` is the counterpart's id that the record carries. `problems` name the parts that could not be read;
-    the fields concerned are missing from `values`.
+    the ids. `marker` is the counterpart's id that the record carries, `result` what the CRM's result field shows.
+    `problems` name the parts that could not be read; the fields concerned are missing from `values`.
     """
 
     side: Side
@@ -124,6 +129,7 @@ class Record:
     marker: str | None = None
     project: str | None = None
     group: str | None = None
+    result: str | None = None
     layout: str | None = None
     traits: Mapping[str, str] = dataclass_field(default_factory=dict)
     problems: tuple[str, ...] = ()
@@ -316,6 +322,18 @@ class Tombstone:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What the result field of a CRM task should say and does not yet; "" takes back what was said.
+
+    `refused`: the CRM did not take it, so it waits for the next verdict or for a person's `retry`.
+    """
+
+    crm_id: str
+    words: str
+    refused: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Attention:
     """One entry of the attention list; (side, id, code, field) is its key. `words` are the server's own, if any."""
 
@@ -368,12 +386,16 @@ class Draft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edit:
-    """Changed fields of one record, nothing else. `layout` is what the CRM wants to see beside them."""
+    """Changed fields of one record, nothing else. `layout` is what the CRM wants to see beside them.
+
+    `marker` and `result` are texts of ours on the record, None where they are not sent.
+    """
 
     id: str
     values: Values
     layout: str | None = None
     marker: str | None = None
+    result: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

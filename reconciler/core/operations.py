@@ -100,6 +100,11 @@ def kind(operation: Operation) -> str:
     return type(operation).__name__.lower()
 
 
+def name(operation: Operation) -> str:
+    """The kind, and for an update the side that it changes: the key of a count."""
+    return f"update_{operation.side}" if isinstance(operation, Update) else kind(operation)
+
+
 def fingerprint(operations: Iterable[Operation]) -> str:
     """SHA-256 over the canonical form of operations."""
     return "sha256:" + hashlib.sha256(canonical(operations).encode()).hexdigest()

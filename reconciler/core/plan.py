@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 from reconciler.core import text
-from reconciler.core.attention import aside_entry, candidate_entry
+from reconciler.core.attention import aside_entry, candidate_entry, lost_sight
 from reconciler.core.creation import payload, refusal
 from reconciler.core.lenses import Lens, Unmapped, put
 from reconciler.core.merge import Accepted, Conflict, Flow, Settled, Triple, merge
@@ -63,13 +63,26 @@ class Workload:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """A pair with work that is due, or a task that asks for an item (`work_id` is None), which the pilot leaves out."""
+
+    crm_id: str
+    work_id: str | None
+    title: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """`links` are the pairs after everything that needs no write; `refused` the candidates that wait for a person."""
+    """`links` are the pairs after everything that needs no write; `refused` the candidates that wait.
+
+    They wait for a person, or, if `outside` names them, for the pilot to take them in.
+    """
 
     operations: tuple[Operation, ...] = ()
     conflicts: tuple[ConflictLine, ...] = ()
     links: Mapping[str, Link] = field(default_factory=dict)
     refused: tuple[Candidate, ...] = ()
+    outside: tuple[Outside, ...] = ()
     raised: tuple[Attention, ...] = ()
     cleared: tuple[Attention, ...] = ()
 
@@ -87,6 +100,7 @@ class _Draft:
     conflicts: list[ConflictLine] = field(default_factory=list)
     links: dict[str, Link] = field(default_factory=dict)
     refused: list[Candidate] = field(default_factory=list)
+    outside: list[Outside] = field(default_factory=list)
     raised: list[Attention] = field(default_factory=list)
     cleared: list[Attention] = field(default_factory=list)
 
@@ -103,6 +117,7 @@ def plan(work: Workload, policy: Policy, moment: Moment, places: Places) -> Plan
         conflicts=tuple(draft.conflicts),
         links=draft.links,
         refused=tuple(draft.refused),
+        outside=tuple(draft.outside),
         raised=tuple(draft.raised),
         cleared=tuple(draft.cleared),
     )
@@ -126,7 +141,15 @@ def triple(link: Link, name: Field) -> Triple | None:
 
 
 def _plan_pair(link: Link, policy: Policy, moment: Moment, places: Places, draft: _Draft) -> None:
+    outside = not policy.pilot.admits(link, policy.people)
     lost = next((side for side in Side if link.half(side).presence in (Presence.DELETED, Presence.GONE)), None)
+    if lost is not None and outside:
+        _leave_out(link, moment, draft)
+        return
+    if lost is Side.WORK and _out_of_sight(link, places):
+        draft.raised.append(lost_sight(link, moment.now))
+        draft.links[link.crm.id] = replace(link, frozen=True, dirty_since=None)
+        return
     if lost is not None:
         _plan_loss(link, lost, policy, moment, draft)
         return
@@ -148,6 +171,9 @@ def _plan_pair(link: Link, policy: Policy, moment: Moment, places: Places, draft
                 difference = known or Difference(reason=reason, since=moment.now)
                 link = _released(_rebased(link, name, seen), name, draft)
                 link = replace(link, differences={**link.differences, name: difference})
+                continue
+            case Flow() | Conflict() if outside:
+                waiting = True
                 continue
             case Flow(giver):
                 reason = f"changed_on_{giver}"
@@ -174,7 +200,13 @@ def _plan_pair(link: Link, policy: Policy, moment: Moment, places: Places, draft
                 draft.raised.append(aside_entry(link, name, change))
             case None:
                 waiting = waiting or _waits_for_time(link.aside.get(name), moment)
+    if link.frozen:
+        draft.cleared.append(lost_sight(link, moment.now))
     frozen = _frozen(link, moment)
+    link = replace(link, frozen=frozen, completed=_completed(link, policy))
+    if outside and (waiting or lacking(link, policy)):
+        _leave_out(link, moment, draft)
+        return
     missing = any(link.half(side).presence is Presence.MISSING for side in Side)
     due = any(changes.values())
     if due and (frozen or missing or not _quiet(link, policy, moment)):
@@ -189,12 +221,24 @@ def _plan_pair(link: Link, policy: Policy, moment: Moment, places: Places, draft
         link = _agreeing(link)
     dirty = (due and not frozen) or waiting or missing or unmarked(link, policy) != ()
     since = (link.dirty_since or moment.now) if dirty else None
-    draft.links[link.crm.id] = replace(link, dirty_since=since, frozen=frozen, completed=_completed(link, policy))
+    draft.links[link.crm.id] = replace(link, dirty_since=since)
+
+
+def _leave_out(link: Link, moment: Moment, draft: _Draft) -> None:
+    """What is due for a pair waits, durably, until the pilot takes it in."""
+    draft.outside.append(Outside(crm_id=link.crm.id, work_id=link.work.id, title=link.title))
+    draft.links[link.crm.id] = replace(link, dirty_since=link.dirty_since or moment.now)
 
 
 def _frozen(link: Link, moment: Moment) -> bool:
     archived = any(link.half(side).presence is Presence.ARCHIVED for side in Side)
     return archived or (link.work.project is not None and link.work.project in moment.archived)
+
+
+def _out_of_sight(link: Link, places: Places) -> bool:
+    """Whether a work item is gone together with its whole project: a right was taken away, nothing was deleted."""
+    gone, project = link.work.presence is Presence.GONE, link.work.project
+    return gone and project is not None and all(shown.id != project for shown in places.projects)
 
 
 def _completed(link: Link, policy: Policy) -> bool:
@@ -204,6 +248,11 @@ def _completed(link: Link, policy: Policy) -> bool:
 
 
 def unmarked(link: Link, policy: Policy) -> tuple[Side, ...]:
+    """The sides on which the counterpart's id is to be written."""
+    return lacking(link, policy) if policy.pilot.admits(link, policy.people) else ()
+
+
+def lacking(link: Link, policy: Policy) -> tuple[Side, ...]:
     """The sides on which the record does not carry the counterpart's id although it should."""
     return tuple(
         side
@@ -344,6 +393,11 @@ def _plan_loss(link: Link, lost: Side, policy: Policy, moment: Moment, draft: _D
 def _plan_create(
     candidate: Candidate, task: Record, policy: Policy, moment: Moment, places: Places, draft: _Draft
 ) -> None:
+    owner = task.values.get(Field.OWNER)
+    if not policy.pilot.admits_new(candidate.target.project, places.projects, owner, policy.people):
+        draft.refused.append(replace(candidate, refused=Code.OUTSIDE_PILOT, words="", config=policy.config))
+        draft.outside.append(Outside(crm_id=candidate.crm_id, work_id=None, title=candidate.title))
+        return
     place = places.resolve(candidate.target)
     if isinstance(place, Unusable):
         refused = replace(candidate, refused=place.code, words=place.message, config=policy.config)
@@ -368,10 +422,12 @@ def _plan_create(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
-    """What a plan must know of AMIS Work's places: targets to resolve, projects whose members matter."""
+    """What a plan must know of AMIS Work's places: targets to resolve, projects whose members matter, and whether a
+    work item is gone (`sight`: then the list of projects says whether it was deleted or hidden)."""
 
     targets: frozenset[tuple[str, str]] = frozenset()
     projects: frozenset[str] = frozenset()
+    sight: bool = False
 
 
 def needs(work: Workload, policy: Policy, moment: Moment) -> Needs:
@@ -391,4 +447,5 @@ def needs(work: Workload, policy: Policy, moment: Moment) -> Needs:
         if project
     }
     targets = frozenset((c.target.project, c.target.group) for c, _ in work.candidates)
-    return Needs(targets=targets, projects=frozenset(projects))
+    sight = any(link.work.presence is Presence.GONE for link in work.links)
+    return Needs(targets=targets, projects=frozenset(projects), sight=sight)

@@ -12,6 +12,7 @@ from reconciler.core.model import Aside, Code, Field, Link, Side
 from reconciler.core.moment import Moment
 from reconciler.core.policy import Policy
 from reconciler.core.status import KNOWN_CRM, KNOWN_WORK
+from reconciler.message import say
 
 DOCUMENTED: Final = {
     Side.CRM: frozenset(text.word(name) for name in KNOWN_CRM),
@@ -44,9 +45,13 @@ def fought_over(link: Link, name: Field, giver: Side, seen: Triple, policy: Poli
         side=giver.other,
         code=Code.PING_PONG,
         words=(
-            f"the value flips between «{seen.crm}» (CRM) and «{seen.work}» (Work) without a user's edit: another"
-            " program writes here too, for example the vendor's own connector or an automation; switch that off,"
-            " then `retry`"
+            say(
+                "the value flips between «{crm}» (CRM) and «{work}» (Work) without a user's edit: "
+                "another program writes here too, for example the vendor's own connector or an "
+                "automation; switch that off, then `retry`",
+                crm=seen.crm,
+                work=seen.work,
+            )
         ),
         value=seen.now(giver),
         since=moment.now,
@@ -69,7 +74,10 @@ def renamed(link: Link, name: Field, giver: Side, seen: Triple, moment: Moment) 
     return Aside(
         side=giver.other,
         code=Code.STATUS_UNKNOWN,
-        words=f"«{value}» is new, and the record's stamp did not move: a status was renamed; map it in [status]",
+        words=say(
+            "«{value}» is new, and the record's stamp did not move: a status was renamed; map it in [status]",
+            value=value,
+        ),
         value=value,
         since=moment.now,
     )

@@ -6,11 +6,14 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from reconciler.core.attention import fixer, grouped
 from reconciler.core.lenses import StatusLens
-from reconciler.core.model import Attention, CycleRow, Entry, Field, Link, Reading, Side, Value
+from reconciler.core.model import Attention, Code, CycleRow, Entry, Field, Link, Reading, Side, Value
 from reconciler.core.operations import ConflictLine, Create, Delete, Operation, Unlink, Update, fingerprint, kind
-from reconciler.core.plan import Plan
+from reconciler.core.operations import name as kind_and_side
+from reconciler.core.plan import Outside, Plan
 from reconciler.core.policy import Policy
+from reconciler.message import unpack
 from reconciler.ports import StateReader
 
 Json = dict[str, Any]
@@ -28,6 +31,7 @@ def report_data(
     raised: list[Attention],
     cleared: list[Attention],
     down: Mapping[Side, str],
+    left_out: Sequence[Outside] = (),
 ) -> Json:
     """Everything a dry run found, as one JSON object."""
     attention = _attention(state, raised, cleared)
@@ -38,11 +42,13 @@ def report_data(
         "generated_at": utc(generated_at),
         "complete": complete,
         "fingerprint": fingerprint(operations),
+        "last_cycle_at": utc(next((row.finished_at for row in state.cycles(limit=1)), None)),
         "watermarks": watermarks(state),
         "summary": summary(operations, len(plan.conflicts), len(attention)),
         "operations": [operation_data(operation) for operation in operations],
         "conflicts": [conflict_data(line) for line in plan.conflicts],
         "differences": differences(state, plan),
+        "left_out": [{"crm_id": one.crm_id, "work_id": one.work_id, "title": one.title} for one in left_out],
         "held": [],
         "halted": None,
         "attention": [attention_data(entry) for entry in attention],
@@ -69,11 +75,7 @@ def summary(operations: Sequence[Operation], conflicts: int, attention: int) -> 
     """Counts of operations by kind and side, of conflicts and of attention entries."""
     counts = {"create": 0, "update_crm": 0, "update_work": 0, "delete": 0, "unlink": 0}
     for operation in operations:
-        match operation:
-            case Update():
-                counts[f"update_{operation.side}"] += 1
-            case _:
-                counts[kind(operation)] += 1
+        counts[kind_and_side(operation)] += 1
     return {**counts, "conflicts": conflicts, "attention": attention}
 
 
@@ -166,7 +168,7 @@ def _attention(state: StateReader, raised: list[Attention], cleared: list[Attent
     kept = {_key(entry): entry for entry in state.attention() if _key(entry) not in gone}
     for entry in raised:
         kept.setdefault(_key(entry), entry)
-    return [entry for entry in kept.values() if entry.acked is None]
+    return [entry for entry in grouped(list(kept.values())) if entry.acked is None]
 
 
 def _key(entry: Attention) -> tuple[object, ...]:
@@ -174,11 +176,12 @@ def _key(entry: Attention) -> tuple[object, ...]:
 
 
 def attention_data(entry: Attention) -> Json:
-    """One entry of the attention list; `words` are the server's own."""
+    """One entry of the attention list; `who` can fix it, `words` are the server's own."""
     return {
         "side": entry.side.value,
         "id": entry.id,
         "code": entry.code.value,
+        "who": fixer(entry.code),
         "message": entry.message,
         "words": entry.words,
         "field": entry.field.value if entry.field else None,
@@ -229,7 +232,7 @@ def status_data(name: str, state: StateReader) -> Json:
     """The state of a connection: last cycle, watermarks, links, pending, attention list."""
     cycles = state.cycles(limit=10)
     tally = state.tally()
-    sides = {side.value: state.fact(f"side.{side}") for side in Side}
+    sides = {side.value: spoken_fact(state, f"side.{side}", "reason") for side in Side}
     return {
         "connection": name,
         "last_cycle": cycle_data(cycles[0]) if cycles else None,
@@ -240,12 +243,29 @@ def status_data(name: str, state: StateReader) -> Json:
         "pending": len(state.dirty_links()) + sum(1 for c in state.candidates() if c.refused is None),
         "unclear_creates": len(state.intents()),
         "tombstones": tally.tombstones,
-        "attention": [attention_data(entry) for entry in state.attention() if entry.acked is None],
+        "attention": [attention_data(entry) for entry in grouped(state.attention()) if entry.acked is None],
+        "left_out": (cycles[0].counts.get("left_out", 0) if cycles else 0)
+        + sum(1 for c in state.candidates() if c.refused is Code.OUTSIDE_PILOT),
+        "observing": _foreseen(cycles[0]) if cycles else None,
         "acknowledged": sum(1 for entry in state.attention() if entry.acked is not None),
         "sides": sides,
         "paused": state.fact("paused"),
-        "halted": state.fact("halted"),
+        "halted": spoken_fact(state, "halted", "message"),
+        "trouble": spoken_fact(state, "trouble", "message"),
+        "config_refused": spoken_fact(state, "config_refused", "message"),
     }
+
+
+def spoken_fact(state: StateReader, fact: str, key: str) -> Json | None:
+    """A fact of the state in which `key` holds a sentence for a person."""
+    stored = state.fact(fact)
+    return None if stored is None else {**stored, key: unpack(stored[key])}
+
+
+def _foreseen(row: CycleRow) -> Json | None:
+    """What the last cycle would have done, if it only observed; None if it was one that writes."""
+    found = {key.removeprefix("would_"): count for key, count in row.counts.items() if key.startswith("would_")}
+    return found or None
 
 
 def entry_data(entry: Entry) -> Json:

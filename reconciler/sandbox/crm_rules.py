@@ -9,7 +9,7 @@ from typing import Any, Final
 from reconciler.sandbox.company import PRIORITIES
 
 DATES: Final = ("start_date", "due_date")
-CUSTOM: Final = ("custom_field1", "custom_field2", "custom_field3")
+CUSTOM: Final = ("custom_field1", "custom_field2", "custom_field3", "custom_field4")
 WRITABLE: Final = frozenset(
     {"task_name", "status", "priority", "description", "owner_name", "related_users", "form_layout", *DATES, *CUSTOM}
 )

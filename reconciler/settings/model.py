@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -60,6 +60,10 @@ class Connection(Section):
     language: Literal["vi", "en"] = Field(
         default="vi", description="language of reports and of the status page: vi | en"
     )
+    mode: Literal["sync", "observe"] = Field(
+        default="sync",
+        description="sync | observe: read, plan and show every cycle, and write to neither system; for a trial run",
+    )
 
 
 class Crm(Section):
@@ -81,6 +85,18 @@ class Crm(Section):
     link_field: str = Field(
         default="", description="custom field that gets the marker of the work item; empty: the CRM gets no marker"
     )
+    result_field: str = Field(
+        default="",
+        description="custom field that tells the salesperson, in Vietnamese, whether the task is synced; empty: none",
+    )
+
+    @field_validator("target_group_field", "link_field", "result_field")
+    @classmethod
+    def _of_its_own(cls, name: str, info: ValidationInfo) -> str:
+        others = (info.data.get(key) for key in ("target_project_field", "target_group_field", "link_field"))
+        if name and name in others:
+            raise ValueError("names the custom field of another key; each needs one of its own")
+        return name
 
 
 class Work(Section):
@@ -207,6 +223,20 @@ class Route(Section):
     when: RouteWhen = Field(default=RouteWhen(), description="conditions; none: every task")
 
 
+class Pilot(Section):
+    """What is acted on at first, while a company tries the product; both lists empty: everything.
+
+    The rest is read and shown as left out; its edits flow when the pilot takes it in or is removed.
+    """
+
+    projects: tuple[Target, ...] = Field(
+        default=(), description="only pairs and tasks of these projects, each as its id or its name; empty: of all"
+    )
+    people: tuple[Word, ...] = Field(
+        default=(), description="only tasks whose CRM owner is one of these, as code, name or label; empty: of all"
+    )
+
+
 class Deletes(Section):
     """What happens when one record of a pair is gone."""
 
@@ -303,6 +333,7 @@ class Settings(BaseSettings):
         default=(),
         description="tasks created after the connection: the first route that matches says where; none: not synced",
     )
+    pilot: Pilot = Pilot()
     deletes: Deletes = Deletes()
     safety: Safety = Safety()
     limits: Limits = Limits()
@@ -321,12 +352,15 @@ class Settings(BaseSettings):
         given = getattr(init_settings, "init_kwargs", {})
         return tuple(given["sources"]) if "sources" in given else (init_settings,)
 
-    def fingerprint(self) -> str:
-        """A digest of what decides what is done: no secrets, no address of the state, nothing that only shows."""
+    def public(self) -> dict[str, Any]:
+        """What decides what is done, as JSON data: no secrets, no address of the state, nothing that only shows."""
         hidden: dict[str, Any] = {section: {key} for section, key in SECRETS}
         shows: dict[str, Any] = {"connection": {"language"}, "web": True}
-        public = self.model_dump(mode="json", exclude={**hidden, **shows, "state": True, "http": {"proxy"}})
-        text = json.dumps(public, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return self.model_dump(mode="json", exclude={**hidden, **shows, "state": True, "http": {"proxy"}})
+
+    def fingerprint(self) -> str:
+        """A digest of `public`."""
+        text = json.dumps(self.public(), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -29,20 +29,20 @@ from reconciler.core.model import (
     Value,
 )
 from reconciler.errors import SideDown, Unclear
+from reconciler.message import say
 from reconciler.ports import Clock, Visit
 from reconciler.sides.answer import count, fold, moment, pick, trouble
 from reconciler.sides.http import Access, Channel, HttpLimits, Request
 from reconciler.sides.profile import CrmProfile, names
+from reconciler.sides.proof import Page
 from reconciler.sides.reading import Beginning, by_id_in_chunks, reading, record_id, text_of, wire_id
 from reconciler.sides.refusal import refused_call
-from reconciler.sides.scan import Page, scan_descending
+from reconciler.sides.scan import scan_descending
 
 RENEW_BEFORE: Final = timedelta(seconds=300)
+REFUSED_FOR: Final = timedelta(seconds=30)
+"""A new token that is refused too is asked for again after so long: at once would be a storm, never a dead process."""
 DAYS: Final = frozenset({Field.START, Field.DUE})
-
-
-REFUSED_FOR: Final = timedelta(seconds=60)
-"""A token that was refused although it was fresh is replaced after this long: no storm, and no token for ever."""
 
 
 class CrmAuth:
@@ -72,13 +72,12 @@ class CrmAuth:
     def forget(self, headers: Mapping[str, str], *, write: bool) -> bool:
         if headers["Authorization"] != f"Bearer {self._token}":
             return True  # another call has renewed it meanwhile
-        if write not in self._untried:
-            self._token = ""
-            self._untried.add(write)
-            return True
-        probe = self._clock.now() + REFUSED_FOR
-        self._renew = min(self._renew or probe, probe)
-        return False
+        if write in self._untried:
+            self._renew = self._clock.now() + REFUSED_FOR
+            return False
+        self._token = ""
+        self._untried.add(write)
+        return True
 
     def accepted(self, *, write: bool) -> None:
         """A call succeeded; what is later wrong with the token is news."""
@@ -90,7 +89,7 @@ class CrmAuth:
         answer = await self._channel.read(request, _Credentials(self._profile))
         token = pick(answer, "data")
         if not isinstance(token, str) or not token or not token.isascii() or not token.isprintable():
-            raise SideDown(Side.CRM, "crm: the answer to the token request holds no token")
+            raise SideDown(Side.CRM, say("crm: the answer to the token request holds no token"))
         self._token, self._renew = token, self._renewal(token)
 
     def _renewal(self, token: str) -> datetime | None:
@@ -119,7 +118,7 @@ class _Credentials:
         return False
 
 
-_CUT: Final = "an administrator cut the connection of this AppID; connect it again in AMIS Bán hàng"
+_CUT: Final = say("an administrator cut the connection of this AppID; connect it again in AMIS Bán hàng")
 
 
 def _expiry(token: str) -> datetime | None:
@@ -148,12 +147,14 @@ class CrmReader:
         target_project_field: str | None = None,
         target_group_field: str | None = None,
         link_field: str | None = None,
+        result_field: str | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._profile = profile or CrmProfile()
         self._names = names(self._profile)
         self._clock = clock
-        self._project, self._group, self._link = target_project_field, target_group_field, link_field
+        self._project, self._group = target_project_field, target_group_field
+        self._link, self._result = link_field, result_field
         self._channel = Channel(Side.CRM, access, limits, clock=clock, rng=rng, transport=transport)
         self._auth = CrmAuth(access, self._channel, self._profile, clock)
 
@@ -170,7 +171,7 @@ class CrmReader:
 
     async def changes(self, since: datetime | None, visit: Visit) -> Reading:
         """The list, newest first, down to `since`; no filter exists."""
-        beginning = Beginning(self._clock.now(), self.offset)
+        beginning = Beginning(self._clock, self.offset)
         proof = await scan_descending(
             beginning.watch(self._page),
             self.by_id,
@@ -210,7 +211,7 @@ class CrmReader:
     def _rows(self, body: Mapping[str, Any]) -> Page:
         rows = pick(body, "data", default=_UNSEEN)
         if not isinstance(rows, list):
-            raise SideDown(Side.CRM, "crm: the answer holds no list of tasks")
+            raise SideDown(Side.CRM, say("crm: the answer holds no list of tasks"))
         records = [record for row in rows if (record := self._record(row)) is not None]
         total = count(pick(body, "total_records"))
         return Page(records, total, last=total is None or total <= len(rows), unusable=len(rows) - len(records))
@@ -227,7 +228,7 @@ class CrmReader:
         problems: list[str] = []
         modified = moment(pick(row, profile.modified))
         if modified is None:
-            problems.append(f"{profile.modified} is no date")
+            problems.append(say("{modified} is no date", modified=profile.modified))
         for name, wire in self._names.items():
             given = pick(row, wire, default=_UNSEEN)
             if given is _UNSEEN:
@@ -237,13 +238,13 @@ class CrmReader:
             elif name in DAYS:
                 when = moment(given)
                 if when is None:
-                    problems.append(f"{wire} is no date")
+                    problems.append(say("{wire} is no date", wire=wire))
                 else:
                     values[name] = when.astimezone(ZONE).date().isoformat()
             elif isinstance(given, str):
                 values[name] = given
             else:
-                problems.append(f"{wire} is no text")
+                problems.append(say("{wire} is no text", wire=wire))
         traits = {"priority": profile.priority, "form_layout": profile.layout, "unit": profile.unit}
         return Record(
             side=Side.CRM,
@@ -257,6 +258,7 @@ class CrmReader:
             marker=text_of(pick(row, self._link)) if self._link else None,
             project=text_of(pick(row, self._project)) if self._project else None,
             group=text_of(pick(row, self._group)) if self._group else None,
+            result=text_of(pick(row, self._result)) if self._result else None,
             layout=text_of(pick(row, profile.layout)),
             traits={name: text for name, wire in traits.items() if (text := text_of(pick(row, wire)))},
             problems=tuple(problems),
@@ -291,6 +293,8 @@ class CrmWriter(CrmReader):
             row[self._names[name]] = f"{value}T00:00:00+07:00" if name in DAYS and value else value
         if edit.marker is not None and self._link:
             row[self._link] = edit.marker
+        if edit.result is not None and self._result:
+            row[self._result] = edit.result or None
         return row
 
     async def _write(self, verb: str, method: str, body: list[Any], ids: list[str]) -> list[Answer]:
@@ -303,7 +307,7 @@ class CrmWriter(CrmReader):
         self._auth.accepted(write=True)
         results = pick(reply.body, "results")
         if not isinstance(results, list) or len(results) != len(ids):
-            raise Unclear(Side.CRM, f"crm {verb}: the answer does not say what became of each record")
+            raise Unclear(Side.CRM, say("crm {verb}: the answer does not say what became of each record", verb=verb))
         return [self._answer(verb, one, known) for one, known in zip(results, ids, strict=True)]
 
     def _answer(self, verb: str, result: Any, known: str) -> Answer:
@@ -311,10 +315,10 @@ class CrmWriter(CrmReader):
         success = pick(result, "success") if isinstance(result, dict) else None
         if success is True and fault is None:
             if record_id(pick(result, "data")) not in (known, None):
-                raise Unclear(Side.CRM, f"crm {verb}: the answer names another record than the one sent")
+                raise Unclear(Side.CRM, say("crm {verb}: the answer names another record than the one sent", verb=verb))
             return Accepted(id=known)
         if fault is None:
-            raise Unclear(Side.CRM, f"crm {verb}: an element of the answer cannot be read")
+            raise Unclear(Side.CRM, say("crm {verb}: an element of the answer cannot be read", verb=verb))
         infos = pick(result, "validate_infos")
         named = [one for one in infos if isinstance(one, dict)] if isinstance(infos, list) else []
         wires = [fold(text_of(pick(one, "field_name")) or "") for one in named]
@@ -322,7 +326,7 @@ class CrmWriter(CrmReader):
         fields = [name for name, wire in self._names.items() if fold(wire) in wires]
         gone = fold(self._profile.id) in wires
         return Refused(
-            code=Code.LOST_SIGHT if gone else Code.INVALID_VALUE,
+            code=Code.LOST_SIGHT if gone else Code.PERSON_UNKNOWN if fields == [Field.OWNER] else Code.INVALID_VALUE,
             words=self._channel.discreet("; ".join(said) or fault.words or fault.code),
             field=fields[0] if len(fields) == 1 else None,
             gone=gone,

@@ -20,6 +20,7 @@ from reconciler.core.model import (
     Side,
     Tally,
     Tombstone,
+    Verdict,
 )
 from reconciler.store import codec, rows
 from reconciler.store.database import Opened, translated
@@ -35,6 +36,7 @@ from reconciler.store.tables import (
     LINK,
     SENDING,
     TOMBSTONE,
+    VERDICT,
 )
 
 PAGE: Final = 500
@@ -112,6 +114,9 @@ class SqlReader:
             for row in self._in(select(TOMBSTONE), column, ids)
         }
         return [rows.tombstone_load(found[key]) for key in sorted(found)]
+
+    def verdicts(self) -> list[Verdict]:
+        return [rows.verdict_load(row) for row in self._rows(select(VERDICT).order_by(VERDICT.c.crm_id))]
 
     def attention(self) -> list[Attention]:
         statement = select(ATTENTION).order_by(ATTENTION.c.since, *ATTENTION.primary_key)

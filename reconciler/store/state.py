@@ -19,6 +19,7 @@ from reconciler.core.model import (
     Link,
     Sending,
     Tombstone,
+    Verdict,
 )
 from reconciler.store import codec, journal, rows
 from reconciler.store.database import Opened, begin_write, translated
@@ -35,6 +36,7 @@ from reconciler.store.tables import (
     LINK,
     SENDING,
     TOMBSTONE,
+    VERDICT,
 )
 
 CYCLES_KEPT: Final = 1000
@@ -135,6 +137,13 @@ class SqlTransaction(SqlReader):
     def drop_tombstones(self, crm_ids: Collection[str]) -> None:
         self._alive()
         delete_in(self._connection, TOMBSTONE.c.crm_id, TOMBSTONE, crm_ids)
+
+    def save_verdicts(self, verdicts: Iterable[Verdict]) -> None:
+        self._upsert(VERDICT, [rows.verdict_row(verdict) for verdict in verdicts])
+
+    def drop_verdicts(self, crm_ids: Collection[str]) -> None:
+        self._alive()
+        delete_in(self._connection, VERDICT.c.crm_id, VERDICT, crm_ids)
 
     def raise_attention(self, entries: Iterable[Attention]) -> None:
         """As the port says; an entry that comes with `acked` sets it, which is how a person acknowledges one."""

@@ -160,6 +160,16 @@ class TombstoneRow(SQLModel, table=True):
     link: Any = _json()
 
 
+class VerdictRow(SQLModel, table=True):
+    """What a CRM task's result field should say and does not yet."""
+
+    __tablename__ = "verdict"
+
+    crm_id: str = Field(primary_key=True)
+    words: str
+    refused: bool
+
+
 class AttentionRow(SQLModel, table=True):
     """An entry of the attention list; `field` is "" where the entry is about the whole record."""
 
@@ -258,6 +268,7 @@ INTENT: Final = _table("intent")
 SENDING: Final = _table("sending")
 CLAIM: Final = _table("claim")
 TOMBSTONE: Final = _table("tombstone")
+VERDICT: Final = _table("verdict")
 ATTENTION: Final = _table("attention")
 FACT: Final = _table("fact")
 CYCLE: Final = _table("cycle")

@@ -35,6 +35,7 @@ async def test_a_row_looks_like_the_contract(crm: CrmSystem, crm_client: CrmClie
                 "custom_field1": None,
                 "custom_field2": None,
                 "custom_field3": None,
+                "custom_field4": None,
             }
         ],
     }

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from reconciler.core.model import CycleRow, Difference, Field, Link, Side, Tally
+from reconciler.core.model import CycleRow, Difference, Field, Link, Side, Tally, Verdict
 from reconciler.ports import StateReader, Store, Transaction
 from reconciler.store import verify
 from tests.store.samples import (
@@ -100,6 +100,16 @@ def test_differing_links(store: Store) -> None:
     assert store.differing_links(limit=1) == [pairs[0]]
     add_links(store, replace(pairs[0], differences={}))
     assert store.differing_links() == [pairs[2]]
+
+
+def test_verdicts_wait_by_task_and_the_later_one_replaces(store: Store) -> None:
+    one, two = Verdict(crm_id="1", words="Đã đồng bộ 09:01"), Verdict(crm_id="2", words="", refused=True)
+    with store.transaction() as transaction:
+        transaction.save_verdicts([two, Verdict(crm_id="1", words="x", refused=True)])
+        transaction.save_verdicts([one])
+        assert transaction.verdicts() == [one, two]
+        transaction.drop_verdicts(["2", "3"])
+    assert store.verdicts() == [one]
 
 
 def test_a_dropped_key_is_not_given_again(store: Store) -> None:
