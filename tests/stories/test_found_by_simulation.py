@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from reconciler import app
 from reconciler.cycle import run_cycle
 from reconciler.sandbox.company import MARKER
 from tests.world import World
+
+TARGET: dict[str, Any] = {"custom_field1": "12", "custom_field2": "31"}
 
 
 def tenant_word(world: World) -> None:
@@ -130,3 +133,35 @@ async def test_a_token_that_was_refused_is_not_shown_again(world: World) -> None
         world.crm.expire_tokens()
         world.clock.tick(60)
         assert (await run_cycle(connection, writers, world.store)).exit_code == 0
+
+
+async def test_a_field_left_out_of_an_unclear_create_flows_later(world: World) -> None:
+    # The server refused the item without saying why; it was sent again without its optional fields, and the answer got
+    # lost. The item was found by its marker, and what had been left out was taken for the server's answer: accepted.
+    world.work.faults.order("insert-tasks", "element", code="InvalidValue")
+    world.work.faults.order("insert-tasks", "drop_after", skip=1)
+    world.work.faults.order("get-tasks", "drop_before", skip=1, times=None)
+    task = world.crm.add(**TARGET, description="Hỏi báo giá", due_date="2026-04-09")
+    await world.once()
+    world.work.faults.clear()
+    await world.once()
+    await world.once()
+    [item] = world.work.by_marker(task)
+    assert world.item(item)["Description"] == "Hỏi báo giá"
+    assert world.item(item)["Deadline"] == "2026-04-09T17:30:00+07:00"
+
+
+async def test_what_a_person_typed_into_a_left_out_field_is_no_answer_of_the_server(world: World) -> None:
+    # The same, but somebody has filled in the field on the new item meanwhile: that is the later edit.
+    world.work.faults.order("insert-tasks", "element", code="InvalidValue")
+    world.work.faults.order("insert-tasks", "drop_after", skip=1)
+    world.work.faults.order("get-tasks", "drop_before", skip=1, times=None)
+    task = world.crm.add(**TARGET, description="Hỏi báo giá")
+    await world.once()
+    world.work.faults.clear()
+    world.clock.tick(60)
+    [item] = world.work.by_marker(task)
+    world.work.edit(item, Description="Đã hỏi rồi")
+    await world.once()
+    await world.once()
+    assert world.task(task)["description"] == "Đã hỏi rồi"
