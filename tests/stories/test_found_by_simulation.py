@@ -165,3 +165,18 @@ async def test_what_a_person_typed_into_a_left_out_field_is_no_answer_of_the_ser
     await world.once()
     await world.once()
     assert world.task(task)["description"] == "Đã hỏi rồi"
+
+
+async def test_a_link_on_request_outlives_a_create_that_never_arrived(world: World) -> None:
+    # The request was known only by its intent; when that was given up, the task asked for nothing by itself, and the
+    # person's wish was forgotten in silence.
+    task = world.crm.add(task_name="Việc cũ")
+    await world.once()
+    world.work.faults.order("insert-tasks", "drop_before")
+    assert (await world.link(task)).exit_code == 6
+    world.clock.tick(600)
+    await world.once()
+    await world.once()
+    [item] = world.work.by_marker(task)
+    assert world.linked(task) is not None
+    assert world.item(item)["TaskGroupID"] == 31
