@@ -11,6 +11,7 @@ from typing import Any
 
 from reconciler import app
 from reconciler.cycle import run_cycle
+from reconciler.linking import retry
 from reconciler.sandbox.company import MARKER
 from tests.world import World
 
@@ -180,3 +181,20 @@ async def test_a_link_on_request_outlives_a_create_that_never_arrived(world: Wor
     [item] = world.work.by_marker(task)
     assert world.linked(task) is not None
     assert world.item(item)["TaskGroupID"] == 31
+
+
+async def test_a_field_set_aside_is_tried_again_when_its_pair_comes_back(world: World) -> None:
+    # The field had been refused, the pair was unlinked, `retry` cleared the list; the pair came back with the field
+    # still set aside, and nobody was told any more.
+    task, item = await world.pair()
+    world.crm.faults.order("update", "element", field_name="due_date")
+    world.work.edit(item, Deadline="2026-05-05T10:00:00+07:00")
+    await world.once()
+    world.crm.delete(task)
+    await world.once()
+    retry(world.store, world.clock.now(), "test")
+    world.crm.restore(task)
+    await world.once()
+    await world.once()
+    assert world.task(task)["due_date"] == "2026-05-05"
+    assert world.attention() == []
