@@ -135,8 +135,9 @@ async def poll(
         *(_read(connection, state, side, news, everything, finished) for side in sides if side not in barred)
     )
     await _look_again(connection, state, news)
+    ours = authors(state)
     for link in [*news.links.values(), *(news.current(link) for link in state.dirty_links())]:
-        settled = absorb_late(link, connection.policy.lenses)
+        settled = absorb_late(link, connection.policy.lenses, ours)
         open_wants = tuple(want for want in settled.wanted if want.expires > news.now or want.side in news.down)
         if settled is not link or open_wants != link.wanted:
             news.learn(replace(settled, wanted=open_wants))

@@ -207,7 +207,7 @@ async def _after_unclear(ledger: Ledger, side: Side, batch: _Batch) -> bool:
             link = next(one for one in ledger.links.values() if one.key == sending.link)
             link = interrupted(link, sending, ledger.connection.policy)
             link = ledger.observe(link, side, rows.get(link.half(side).id))
-            link = absorb_late(link, ledger.connection.policy.lenses)
+            link = absorb_late(link, ledger.connection.policy.lenses, {each: ledger.ours(each) for each in Side})
             everything = everything and not any(want.sent == sending.sent for want in link.wanted)
             ledger.links[link.crm.id] = link
             tx.append([ledger.entry("unclear", link, side)])
@@ -271,7 +271,7 @@ def _landed(
     for name in (Field.START, Field.DUE):
         if name not in part.edit.values and mine and name in row.values:
             link = _answered(ledger, link, side, name, before.values.get(name), row.values[name], outcome)
-    link = absorb_late(link, policy.lenses)
+    link = absorb_late(link, policy.lenses, {each: ledger.ours(each) for each in Side})
     if clean:
         ledger.learn(tx, side, row.author)
         ledger.counts[f"updated_{side}"] += 1

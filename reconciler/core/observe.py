@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from reconciler.core import text
 from reconciler.core.lenses import Lens, Lenses
-from reconciler.core.model import Field, Half, Link, Record, Side, Value
+from reconciler.core.model import Field, Half, Link, Record, Side, Value, Wanted
 
 
 def first_sight(record: Record) -> Half:
@@ -66,16 +66,33 @@ def with_half(link: Link, side: Side, half: Half) -> Link:
     return replace(link, crm=half) if side is Side.CRM else replace(link, work=half)
 
 
-def absorb_late(link: Link, lenses: Lenses) -> Link:
-    """Move the bases for every value that an unclear write of ours was to bring and that now shows."""
+def absorb_late(link: Link, lenses: Lenses, ours: Mapping[Side, str | None]) -> Link:
+    """Move the bases for every value that an unclear write of ours was to bring and that now shows.
+
+    `ours` are the authors that API writes leave. A value that a person must have typed is no write of ours.
+    """
     for want in link.wanted:
         target, source = link.half(want.side), link.half(want.side.other)
         lens, value = lenses[want.field], target.seen.get(want.field)
-        if lens.same(want.side, value, want.value) and not lens.same(want.side, value, target.base.get(want.field)):
-            link = with_half(link, want.side, replace(target, base={**target.base, want.field: value}))
-            link = with_half(link, want.side.other, replace(source, base={**source.base, want.field: want.source}))
-            link = replace(link, wanted=tuple(other for other in link.wanted if other is not want))
+        if not lens.same(want.side, value, want.value) or lens.same(want.side, value, target.base.get(want.field)):
+            continue
+        if _typed(target, want, lenses, ours[want.side]):
+            continue
+        link = with_half(link, want.side, replace(target, base={**target.base, want.field: value}))
+        link = with_half(link, want.side.other, replace(source, base={**source.base, want.field: want.source}))
+        link = replace(link, wanted=tuple(other for other in link.wanted if other is not want))
     return link
+
+
+def _typed(half: Half, want: Wanted, lenses: Lenses, ours: str | None) -> bool:
+    """Whether a person was the record's last editor, and changed nothing else that could be seen: then it was this."""
+    if ours is None or half.author is None or half.author == ours:
+        return False
+    return all(
+        lens.same(want.side, half.seen.get(name), half.base.get(name))
+        for name, lens in lenses.items()
+        if name is not want.field
+    )
 
 
 class Landed(StrEnum):

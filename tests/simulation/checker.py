@@ -88,19 +88,28 @@ class Findings:
     wrong: list[str] = field(default_factory=list)
     writes: int = 0
     window: int = 0
-    judged: int = 0
+    quarrels: int = 0
+    excused: int = 0
 
 
 class Checker:
-    """Judges one town. `clocks_tell` is False where a server names no time: then who was later cannot be known."""
+    """Judges one town. `clocks_tell` is False where a server names no time: then who was later cannot be known.
 
-    def __init__(self, town: Town, people: People, *, clocks_tell: bool = True) -> None:
+    `born` says from which call on the product has this journal: one whose state was lost knows nothing of older calls.
+    """
+
+    def __init__(
+        self, town: Town, people: People, *, clocks_tell: bool = True, born: Mapping[Side, int] | None = None
+    ) -> None:
         self.town, self.people, self.clocks_tell = town, people, clocks_tell
+        self.born = born or dict.fromkeys(Side, 0)
+        for side in Side:
+            town.note_arrivals(side)
         state = read_state(town.path)
         self.journal, self.answers, self.attention = state.intents, state.answers, state.attention
         self.records: dict[tuple[Side, int], Record] = defaultdict(Record)
         self.made: dict[int, list[int]] = defaultdict(list)
-        self.task_of: dict[int, int] = {}
+        self.paired: dict[int, int] = dict(people.joined)
         self.deletes: list[tuple[Side, int, int]] = []
         self.found = Findings()
         for side in Side:
@@ -131,7 +140,7 @@ class Checker:
         if call.verb in ("insert-tasks", "create"):
             task = int(element.fields["CustomFields"]["crm_task_id"])
             self.made[task].append(element.id)
-            self.task_of[element.id] = task
+            self.paired.setdefault(task, element.id)
             self._check_names(side, element, SENT[side] | PLACE)
             for name, value in element.fields.items():
                 record.changes.append(Change(name, value, None, at, (number, 1), number, sent))
@@ -161,7 +170,7 @@ class Checker:
         """Judge every write that took effect."""
         for (side, record), history in sorted(self.records.items()):
             for number, change in enumerate(history.changes):
-                if change.call is not None and change.field in NAMES[side]:
+                if change.call is not None and change.field in NAMES[side] and change.sent >= self.born[side]:
                     self._judge(side, record, history, number, change)
             self._judge_repeats(side, record, history)
         for task, items in self.made.items():
@@ -201,13 +210,14 @@ class Checker:
                 f"{side} {record}: {name} {change.before!r} is overwritten, but the intent names {intent.old!r}"
             )
         else:
+            self.found.quarrels += 1
             self._judge_order(side, record, history, change, last)
 
     def _check_intent(
         self, side: Side, record: int, wire: str, value: Any, sent: int, *, created: bool = False
     ) -> Intent | None:
         """The intent of a write; it must have been durable when the write arrived."""
-        if wire not in NAMES[side]:
+        if wire not in NAMES[side] or sent < self.born[side]:
             return None
         name, at = NAMES[side][wire], self.town.arrived[side][sent]
         known = self.journal.get((side, record, name, created), ())
@@ -247,8 +257,9 @@ class Checker:
         winner = max([*given, *own], key=lambda one: one.at)
         if winner.at + UNSURE >= loser.at or not self.clocks_tell:
             return
-        self.found.judged += 1
-        if not _blurred(winner, other, loser, history, change):
+        if _blurred(winner, other, loser, history, change):
+            self.found.excused += 1
+        else:
             self._blame(
                 f"{side} {record}: {name} {loser.value!r} of {loser.at:%H:%M:%S} is undone by {change.value!r}"
                 f" of {winner.at:%H:%M:%S}, written {change.at:%H:%M:%S}"
@@ -273,9 +284,9 @@ class Checker:
 
     def _counterpart(self, side: Side, record: int) -> Record | None:
         if side is Side.WORK:
-            return self.records.get((Side.CRM, self.task_of[record])) if record in self.task_of else None
-        items = self.made.get(record)
-        return self.records.get((Side.WORK, items[0])) if items else None
+            tasks = [task for task, item in self.paired.items() if item == record]
+            return self.records.get((Side.CRM, tasks[0])) if tasks else None
+        return self.records.get((Side.WORK, self.paired[record])) if record in self.paired else None
 
     # what must hold in the end
 
@@ -290,22 +301,22 @@ class Checker:
                 if not any(side == "crm" and record == str(task) for side, record, _, _ in self.attention):
                     yield f"task {task} has a wrong target, and nobody was told"
                 continue
-            items = self.made.get(task)
-            if not items:
+            number = self.paired.get(task)
+            if number is None:
                 yield f"task {task} got no item"
                 continue
-            item = work.get(items[0])
+            item = work.get(number)
             if item is not None and not item["IsDeleted"]:
-                yield from self._unequal(task, row, items[0], item)
+                yield from self._unequal(task, row, number, item)
         yield from self._copies()
 
     def _orphans(self, task: int, propagates: bool) -> Iterator[str]:
-        items = self.made.get(task, [])
-        item = self.town.work.rows.get(items[0]) if items else None
+        number = self.paired.get(task, 0)
+        item = self.town.work.rows.get(number)
         if not propagates or item is None or item["IsDeleted"]:
             return
-        if all(change.call is not None for change in self.records[Side.WORK, items[0]].changes):
-            yield f"task {task} was deleted, and its untouched item {items[0]} stays"
+        if all(change.call is not None for change in self.records[Side.WORK, number].changes):
+            yield f"task {task} was deleted, and its untouched item {number} stays"
 
     def _unequal(self, task: int, row: Mapping[str, Any], number: int, item: Mapping[str, Any]) -> Iterator[str]:
         for name in FIELDS[Side.CRM]:

@@ -183,6 +183,24 @@ async def test_a_link_on_request_outlives_a_create_that_never_arrived(world: Wor
     assert world.item(item)["TaskGroupID"] == 31
 
 
+async def test_a_value_that_a_person_types_again_is_no_late_write_of_ours(world: World) -> None:
+    # A write never arrived and was sent again; its value was still expected when a person, after a change to and fro,
+    # chose the very same one. It was taken for the first write arriving late, and undone.
+    task, item = await world.pair()
+    world.work.edit(item, StatusName="Đã hoàn thành")
+    world.crm.faults.order("update", "drop_before")
+    await world.once()
+    await world.once(tick=130)
+    assert world.task(task)["status"] == "Hoàn thành"
+    world.work.edit(item, StatusName="Chưa hoàn thành")
+    await world.once()
+    assert world.task(task)["status"] == "Chưa bắt đầu"
+    world.crm.edit(task, status="Hoàn thành")
+    await world.once()
+    assert world.item(item)["StatusName"] == "Đã hoàn thành"
+    assert world.task(task)["status"] == "Hoàn thành"
+
+
 async def test_a_field_set_aside_is_tried_again_when_its_pair_comes_back(world: World) -> None:
     # The field had been refused, the pair was unlinked, `retry` cleared the list; the pair came back with the field
     # still set aside, and nobody was told any more.
