@@ -10,6 +10,7 @@ import asyncio
 import random
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,7 +19,7 @@ from pathlib import Path
 from reconciler import app
 from reconciler.clock import SystemClock
 from reconciler.core.lenses import StatusLens
-from reconciler.core.model import Field, Target
+from reconciler.core.model import Field, Side, Target
 from reconciler.cycle import Result, run_cycle
 from reconciler.linking import link_to_target
 from reconciler.ports import Store
@@ -29,6 +30,7 @@ from reconciler.sandbox.data import seed
 from reconciler.sandbox.server import Sandbox
 from reconciler.sandbox.work import WorkSystem
 from reconciler.settings import Settings
+from reconciler.store import verify
 
 Say = Callable[[str], object]
 
@@ -46,9 +48,10 @@ def serve(say: Say, port: int) -> int:
     return 0
 
 
-def play(say: Say, *, stay: bool) -> int:
-    """The scripted day. Returns 0 if the two sides agree at the end, and the quiet cycles wrote nothing."""
-    crm, work = _systems()
+def play(say: Say, *, stay: bool, systems: tuple[CrmSystem, WorkSystem] | None = None) -> int:
+    """The scripted day, on new `systems` unless given. Returns 0 if in the end the two sides agree, the quiet cycles
+    wrote nothing, and the journal is intact."""
+    crm, work = systems or _systems()
     seed(crm, work)
     with tempfile.TemporaryDirectory(prefix="reconciler-demo-") as folder, Sandbox(crm, work) as sandbox:
         settings = _settings(sandbox, Path(folder) / "state.db")
@@ -75,6 +78,7 @@ def _settings(sandbox: Sandbox, state: Path) -> Settings:
                 "target_project_field": "custom_field1",
                 "target_group_field": "custom_field2",
                 "link_field": "custom_field3",
+                "result_field": "custom_field4",
             },
             "work": {
                 "base_url": sandbox.work_url,
@@ -104,23 +108,22 @@ class _Day:
         await self._morning()
         await self._edits()
         await self._conflict()
+        await self._department()
         await self._on_request()
         await self._outage()
         quiet = await self._quiet()
         agree = self._agree()
-        return quiet and agree
+        return self._journal() and quiet and agree
 
     async def _morning(self) -> None:
         self._scene("Nhân viên bán hàng lưu và đồng bộ / tasks with a chosen project appear in Work")
         good = self.crm.add(
             task_name="Gọi khách hàng An Phát", status="Đang thực hiện", custom_field1="12", custom_field2="Cần làm"
         )
-        bad = self.crm.add(task_name="Báo giá máy in", custom_field1="Phòng Kinh doanh", custom_field2="Cần làm")
         none = self.crm.add(task_name="Gọi cho anh Tuấn", status="Chưa bắt đầu")
-        self.say(f"  task {good} chooses project 12, task {bad} a department by mistake, task {none} nothing")
+        self.say(f"  task {good} chooses project 12, task {none} nothing")
         await self._cycle()
-        for entry in self.store.attention():
-            self.say(f"  needs a person: task {entry.id}: {entry.message}")
+        self.say(f"  task {none} asks for nothing and stays in the CRM alone")
 
     async def _edits(self) -> None:
         task = max(self._linked())
@@ -149,6 +152,15 @@ class _Day:
         self.work.edit(self.work.by_marker(task)[0], TaskName="Tên do bên Công việc đặt", stamp=now)
         await self._cycle()
 
+    async def _department(self) -> None:
+        self._scene("Chọn nhầm phòng ban / a department is chosen by mistake, and then put right")
+        bad = self.crm.add(task_name="Báo giá máy in", custom_field1="Phòng Kinh doanh", custom_field2="Cần làm")
+        await self._cycle()
+        for entry in self.store.attention():
+            self.say(f"  needs a person: task {entry.id}: {entry.message}")
+        self.crm.edit(bad, custom_field1="Triển khai An Phát")
+        await self._cycle()
+
     async def _on_request(self) -> None:
         self._scene("Đồng bộ một nhiệm vụ cũ theo yêu cầu / an old task is linked on request")
         linked = set(self._linked())
@@ -158,7 +170,7 @@ class _Day:
             done = await link_to_target(connection, writers, self.store, str(old), target, operator="demo")
         self.say(f"  $ reconciler link {old} --project 'Chăm sóc Bình Minh' --group 'Việc mới'")
         self.say(f"  {done.message}")
-        self.seen = self._last()
+        self._tell()
 
     async def _outage(self) -> None:
         task = max(self._linked())
@@ -189,12 +201,27 @@ class _Day:
             row, item = self.crm.get(task), self.work.get(self.work.by_marker(task)[0])
             assert row is not None
             assert item is not None
-            same = row["task_name"].strip() == item["TaskName"] and lens.agree(row["status"], item["StatusName"])
+            same = (
+                row["task_name"].strip() == item["TaskName"]
+                and (row["description"] or "") == (item["Description"] or "")
+                and (row["due_date"] or "") == (item["Deadline"] or "")[:10]
+                and [row["owner_name"]] == item["DoerCodes"]
+                and lens.agree(row["status"], item["StatusName"])
+            )
             equal += same
             if not same:
                 self.say(f"  NOT EQUAL: {row} / {item}")
-        self.say(f"\n{equal} of {len(pairs)} pairs are equal on both sides; the journal has {self.seen} entries")
+        self.say(f"\n{equal} of {len(pairs)} pairs are equal on both sides")
         return equal == len(pairs)
+
+    def _journal(self) -> bool:
+        """What the journal says of the day, and whether its chain of hashes holds."""
+        kinds = Counter(entry.kind for entry in self.store.journal())
+        said = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
+        fault = verify(self.store)
+        self.say(f"the journal has {kinds.total()} entries: {said}")
+        self.say(f"its chain is {'intact' if fault is None else f'broken: {fault}'}")
+        return fault is None
 
     def _linked(self) -> list[int]:
         return [row["id"] for row in self.crm.snapshot() if self.work.by_marker(row["id"])]
@@ -213,10 +240,13 @@ class _Day:
     async def _cycle(self) -> Result:
         async with app.connect_writing(self.settings) as (connection, writers):
             result = await run_cycle(connection, writers, self.store)
+        self._tell()
+        return result
+
+    def _tell(self) -> None:
         for line in story(self.store, self.seen):
             self.say(f"  {line}")
         self.seen = self._last()
-        return result
 
     def _last(self) -> int:
         return max((entry.id for entry in self.store.journal()), default=0)
@@ -232,7 +262,10 @@ def story(store: Store, after: int) -> list[str]:
         pair = f"task {row['crm_id']}" + (f" / item {row['work_id']}" if row["work_id"] else "")
         match entry.kind:
             case "created":
-                lines.append(f"{pair}: created in Work")
+                link = store.links_by(Side.CRM, [row["crm_id"]])[row["crm_id"]]
+                lines.append(f"{pair}: created in Work, in project {link.work.project} / task group {link.work.group}")
+            case "told":
+                lines.append(f"{pair}: the salesperson reads «{shown(row['new'])}»")
             case "conflict":
                 lines.append(
                     f"{pair}: both sides changed {row['field']}; {row['detail']['winner']} wins,"
