@@ -45,6 +45,9 @@ LATE_WRITE = timedelta(seconds=120)
 """How long a field waits at most after a write of ours whose effect is unknown."""
 
 
+LOST = frozenset({Presence.DELETED, Presence.MISSING, Presence.GONE})
+
+
 @dataclass(slots=True)
 class News:
     """What one cycle has learned so far. `links` are keyed by CRM id and shadow the state's.
@@ -234,10 +237,12 @@ class _Page:
             self.news.declined.add(row.id)
 
     def _bury(self, rows: Sequence[Record]) -> None:
-        ids = [row.id for row in rows]
+        """Remember the tombstones of records that are seen, if theirs was the record that had been lost."""
+        ids = [row.id for row in rows if row.presence is not Presence.DELETED]
         names = {"crm_ids": ids} if self.side is Side.CRM else {"work_ids": ids}
         for tombstone in self.state.tombstones(**names) if ids else ():
-            self.news.buried[tombstone.crm_id] = tombstone
+            if tombstone.link is None or tombstone.link.half(self.side).presence in LOST:
+                self.news.buried[tombstone.crm_id] = tombstone
 
 
 def look(link: Link, row: Record, news: News, policy: Policy, ours: str | None) -> Link:
