@@ -385,7 +385,13 @@ def _due(candidate: Candidate, config: str, now: datetime) -> bool:
 
 
 def _again(intent: Intent) -> Candidate:
-    return Candidate(crm_id=intent.crm_id, target=intent.target, since=intent.sent, title=intent.title)
+    return Candidate(
+        crm_id=intent.crm_id,
+        target=intent.target,
+        since=intent.sent,
+        title=intent.title,
+        on_request=intent.on_request,
+    )
 
 
 def _renewed(known: Candidate | None, task: Record, target: Target, policy: Policy, now: datetime) -> Candidate:
