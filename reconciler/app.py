@@ -19,10 +19,10 @@ from typing import Final, Protocol, TypeVar
 import httpx
 
 from reconciler.clock import SystemClock
+from reconciler.configured import record_config
 from reconciler.connection import Connection, Writers
 from reconciler.core import text
 from reconciler.core.lenses import OwnerLens, lenses
-from reconciler.core.message import say
 from reconciler.core.model import Direction, Field, Side, Target
 from reconciler.core.pilot import pilot
 from reconciler.core.policy import Limits, Policy
@@ -30,27 +30,32 @@ from reconciler.core.route import Route
 from reconciler.core.status import StatusMaps
 from reconciler.cycle import Result, observe_cycle, run_cycle
 from reconciler.errors import ConfigError, Halted, Problem, UsageError
+from reconciler.message import say
 from reconciler.ports import Clock, StateReader, Store
 from reconciler.settings import Route as RouteSettings
 from reconciler.settings import Settings
 from reconciler.settings import load as load_settings
 from reconciler.settings.lines import lines_of
 from reconciler.sides.crm import CrmReader, CrmWriter
-from reconciler.sides.http import Access, HttpLimits
+from reconciler.sides.http import Access, HttpLimits, network_of
 from reconciler.sides.profile import CrmProfile, WorkProfile
 from reconciler.sides.work import WorkReader, WorkWriter
-from reconciler.store import hold, open_reader, open_store
+from reconciler.store import database_path, hold, open_reader, open_store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """What differs between production and a test: time, chance, ids and the way to the two servers."""
+    """What differs between production and a test: time, chance, ids and the way to the two servers.
+
+    `watch` may put an observer into the way of a connection to a side.
+    """
 
     clock: Clock = field(default_factory=SystemClock)
     rng: random.Random = field(default_factory=random.SystemRandom)
     random_bytes: Callable[[int], bytes] = os.urandom
     new_id: Callable[[], uuid.UUID] = uuid.uuid4
     transports: Mapping[Side, httpx.AsyncBaseTransport] = field(default_factory=dict)
+    watch: Callable[[str, Side, httpx.AsyncBaseTransport], httpx.AsyncBaseTransport] | None = None
 
 
 class Cycle(Protocol):
@@ -88,7 +93,7 @@ def load(given: str | None, env: Mapping[str, str]) -> Settings:
                     where=str(path),
                     line=line,
                     key="status",
-                    message=f"{fault}; change [status.to_work] or [status.to_crm]",
+                    message=say("{fault}; change [status.to_work] or [status.to_crm]", fault=fault),
                 )
                 for fault in faults
             )
@@ -123,6 +128,7 @@ def policy(settings: Settings) -> Policy:
         resolve_after=settings.limits.resolve_after,
         confirm_after=settings.deletes.confirm_after,
         retry_for=settings.limits.retry_for,
+        back_off=settings.schedule.poll,
         routes=tuple(_route(route) for route in settings.routes),
         propagate_deletes=settings.deletes.policy == "propagate",
         revert_window=max(timedelta(hours=1), 10 * settings.schedule.poll),
@@ -220,7 +226,7 @@ async def _sides(settings: Settings, world: World, crm_type: type[C], work_type:
         target_group_field=settings.crm.target_group_field or None,
         link_field=settings.crm.link_field or None,
         result_field=settings.crm.result_field or None,
-        transport=world.transports.get(Side.CRM),
+        transport=_way(settings, world, limits, Side.CRM),
     )
     work = work_type(
         Access(settings.work.base_url, settings.work.client_id, settings.work.secret_key.get_secret_value()),
@@ -229,7 +235,7 @@ async def _sides(settings: Settings, world: World, crm_type: type[C], work_type:
         rng=world.rng,
         new_id=world.new_id,
         profile=work_profile,
-        transport=world.transports.get(Side.WORK),
+        transport=_way(settings, world, limits, Side.WORK),
     )
     async with AsyncExitStack() as stack:
         stack.push_async_callback(crm.close)
@@ -237,16 +243,36 @@ async def _sides(settings: Settings, world: World, crm_type: type[C], work_type:
         yield crm, work
 
 
+def _way(settings: Settings, world: World, limits: HttpLimits, side: Side) -> httpx.AsyncBaseTransport | None:
+    way = world.transports.get(side)
+    if world.watch is None:
+        return way
+    return world.watch(settings.connection.name, side, way or network_of(limits))
+
+
 @contextmanager
 def writing_state(settings: Settings, world: World = REAL) -> Iterator[Store]:
     """The state for the one writer of this connection. Errors: `LeaseHeld`, `StateError`, `Halted` (another tenant)."""
+    with any_state(settings, world) as store:
+        _prove_identity(settings, store)
+        record_config(settings, store, world.clock.now())
+        yield store
+
+
+@contextmanager
+def any_state(settings: Settings, world: World = REAL) -> Iterator[Store]:
+    """The state for its one writer, whichever connection it belongs to. Errors: `LeaseHeld`, `StateError`."""
     with hold(settings.state.url.get_secret_value(), world.clock):
         store = open_store(settings.state.url.get_secret_value(), random_bytes=world.random_bytes)
         try:
-            _prove_identity(settings, store)
             yield store
         finally:
             store.close()
+
+
+def state_path(settings: Settings) -> Path | None:
+    """The absolute path of the state's file; None if it is not a file."""
+    return database_path(settings.state.url.get_secret_value())
 
 
 @contextmanager
@@ -281,8 +307,12 @@ def check_identity(settings: Settings, state: StateReader) -> None:
         changed = ", ".join(side for side in mine if mine[side] != known.get(side))
         raise Halted(
             "other_tenant",
-            f"this state belongs to another connection (address or client id of {changed} differs);"
-            " nothing is read or written. Use the state of this connection, or put the old values back",
+            say(
+                "this state belongs to another connection (address or client id of {changed} differs); "
+                "nothing is read or written. Use the state of this connection, put the old values back, or, if it is "
+                "the same company, run `reconciler resume --reason ..`, which proves the pairs first",
+                changed=changed,
+            ),
         )
 
 

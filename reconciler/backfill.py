@@ -19,6 +19,7 @@ from reconciler.core.route import target_of
 from reconciler.core.text import word
 from reconciler.cycle import Result, carry_out
 from reconciler.errors import Halted
+from reconciler.message import say
 from reconciler.ports import StateReader, Store
 from reconciler.prospect import look_for
 from reconciler.rebuilding import list_work
@@ -82,7 +83,9 @@ async def find_old(
 
     reading = await connection.readers[Side.CRM].changes(None, visit)
     if not reading.complete:
-        raise Halted("unproven", f"the list of CRM tasks could not be proven complete ({reading.note}); try again")
+        raise Halted(
+            "unproven", say("the list of CRM tasks could not be proven complete ({note}); try again", note=reading.note)
+        )
     ordered = sorted(found.values(), key=lambda old: old.rank)
     return [old.candidate for old in ordered[:limit]]
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from reconciler.apply import Ledger, apply
@@ -37,8 +37,6 @@ OUTCOMES: Final = {"ok": 0, "attention": 4, "halted": 5, "unavailable": 6}
 
 FORESEEN: Final = ("would_create", "would_update_work", "would_update_crm", "would_delete", "would_unlink")
 """What a cycle that only observes counts instead of what it did."""
-
-FIRST_BACK_OFF: Final = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,7 +199,7 @@ def _finish(
     now = connection.clock.now()
     waiting = any(entry.acked is None for entry in grouped(store.attention())) and not pausing(store, now)
     outcome = "halted" if halted else "unavailable" if down else "attention" if waiting else "ok"
-    remember(store, down, now, FIRST_BACK_OFF)
+    remember(store, down, now, connection.policy.back_off)
     with store.transaction() as tx:
         tx.save_cycle(CycleRow(id=cycle, started_at=started, finished_at=now, outcome=outcome, counts=counts))
     return Result(prospect=prospect, outcome=outcome, counts=counts, down=down)

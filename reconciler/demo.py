@@ -11,7 +11,7 @@ import random
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -22,43 +22,65 @@ from reconciler.core.lenses import StatusLens
 from reconciler.core.model import Field, Side, Target
 from reconciler.cycle import Result, run_cycle
 from reconciler.linking import link_to_target
+from reconciler.message import joined, say, word
 from reconciler.ports import Store
-from reconciler.report.data import entry_data
+from reconciler.report.data import Json, entry_data
 from reconciler.report.render import shown
 from reconciler.sandbox.crm import CrmSystem
 from reconciler.sandbox.data import seed
+from reconciler.sandbox.orders import place
 from reconciler.sandbox.server import Sandbox
 from reconciler.sandbox.work import WorkSystem
 from reconciler.settings import Settings
 from reconciler.store import verify
 
-Say = Callable[[str], object]
+Tell = Callable[[str], object]
 
 
-def serve(say: Say, port: int) -> int:
-    """The two systems and their page, until Ctrl-C."""
+def serve(tell: Tell, port: int, orders: Sequence[str] = ()) -> int:
+    """The two systems and their page, until Ctrl-C; `orders` are the faults they have. Raises `WrongOrder`."""
     crm, work = _systems()
     seed(crm, work)
+    for order in orders:
+        place(order, {"crm": crm, "work": work})
     with Sandbox(crm, work, port=port) as sandbox:
-        say(f"page for people: {sandbox.url}/")
-        say(f"CRM {sandbox.crm_url}  client {crm.client_id}  secret {crm.client_secret}")
-        say(f"Work {sandbox.work_url}  client {work.client_id}  key {work.secret_key}")
-        say("port 8790 fits config/sandbox.toml: `reconciler once --config config/sandbox.toml`; Ctrl-C ends")
+        tell(say("page for people: {url}/", url=sandbox.url))
+        tell(
+            say(
+                "CRM {url}  client {client}  secret {secret}",
+                url=sandbox.crm_url,
+                client=crm.client_id,
+                secret=crm.client_secret,
+            )
+        )
+        tell(
+            say(
+                "Work {url}  client {client}  key {secret}",
+                url=sandbox.work_url,
+                client=work.client_id,
+                secret=work.secret_key,
+            )
+        )
+        for order in orders:
+            tell(say("fault {order}", order=order))
+        tell(say("port 8790 fits config/sandbox.toml: `reconciler once --config config/sandbox.toml`; Ctrl-C ends"))
         _until_interrupted()
     return 0
 
 
-def play(say: Say, *, stay: bool, systems: tuple[CrmSystem, WorkSystem] | None = None) -> int:
-    """The scripted day, on new `systems` unless given. Returns 0 if in the end the two sides agree, the quiet cycles
-    wrote nothing, and the journal is intact."""
+def play(tell: Tell, *, stay: bool, systems: tuple[CrmSystem, WorkSystem] | None = None) -> int:
+    """The scripted day, on `systems` of the caller's or on new ones.
+
+    Returns 0 if the two sides agree at the end, the quiet cycles wrote nothing and the journal's chain holds.
+    """
     crm, work = systems or _systems()
     seed(crm, work)
     with tempfile.TemporaryDirectory(prefix="reconciler-demo-") as folder, Sandbox(crm, work) as sandbox:
         settings = _settings(sandbox, Path(folder) / "state.db")
         with app.writing_state(settings) as store:
-            good = asyncio.run(_Day(say, settings, store, crm, work).run())
+            good = asyncio.run(_Day(tell, settings, store, crm, work).run())
         if stay:
-            asyncio.run(_stay(say, settings, sandbox))
+            asyncio.run(_stay(tell, settings, sandbox))
     return 0 if good else 1
 
 
@@ -97,7 +119,7 @@ def _settings(sandbox: Sandbox, state: Path) -> Settings:
 class _Day:
     """The scenes of one working day, and what the journal says of each."""
 
-    say: Say
+    tell: Tell
     settings: Settings
     store: Store
     crm: CrmSystem
@@ -116,29 +138,29 @@ class _Day:
         return self._journal() and quiet and agree
 
     async def _morning(self) -> None:
-        self._scene("Nhân viên bán hàng lưu và đồng bộ / tasks with a chosen project appear in Work")
+        self._scene(say("A salesperson saves tasks: those with a chosen project appear in Work"))
         good = self.crm.add(
             task_name="Gọi khách hàng An Phát", status="Đang thực hiện", custom_field1="12", custom_field2="Cần làm"
         )
         none = self.crm.add(task_name="Gọi cho anh Tuấn", status="Chưa bắt đầu")
-        self.say(f"  task {good} chooses project 12, task {none} nothing")
+        self.tell(say("  task {good} chooses project 12, task {none} nothing", good=good, none=none))
         await self._cycle()
-        self.say(f"  task {none} asks for nothing and stays in the CRM alone")
+        self.tell(say("  task {none} asks for nothing and stays in the CRM alone", none=none))
 
     async def _edits(self) -> None:
         task = max(self._linked())
         item = self.work.by_marker(task)[0]
-        self._scene("Sửa lỗi chính tả bên Công việc / a typo fixed in Work leaves «Đang thực hiện» alone")
+        self._scene(say("A typo fixed in Work leaves the status «Đang thực hiện» of the CRM alone"))
         self.work.edit(item, TaskName="Gọi khách hàng An Phát (Hà Nội)")
         await self._cycle()
-        self.say(f"  CRM status is still «{self._crm(task, 'status')}»")
-        self._scene("Hoàn thành bên Công việc / completed in Work")
+        self.tell(say("  the CRM status is «{status}»", status=self._crm(task, "status")))
+        self._scene(say("Somebody completes the task in Work"))
         self.work.edit(item, StatusName="Đã hoàn thành")
         await self._cycle()
-        self._scene("Mở lại bên Công việc / re-opened in Work gives «Chưa bắt đầu»")
+        self._scene(say("Somebody re-opens it in Work: the CRM gets «Chưa bắt đầu»"))
         self.work.edit(item, StatusName="Chưa hoàn thành")
         await self._cycle()
-        self._scene("Hai trường khác nhau ở hai bên / different fields on the two sides both survive")
+        self._scene(say("Different fields are edited on the two sides: both edits stay"))
         day = (self.crm.time() + timedelta(days=9)).date().isoformat()
         self.crm.edit(task, description="Khách muốn xem mẫu trước")
         self.work.edit(item, Deadline=f"{day}T09:15:00+07:00")
@@ -146,50 +168,50 @@ class _Day:
 
     async def _conflict(self) -> None:
         task = max(self._linked())
-        self._scene("Hai người cùng sửa tên / two people edit the same title, the later one wins")
+        self._scene(say("Two people edit the same title: the later edit wins"))
         now = self.crm.time()
         self.crm.edit(task, task_name="Tên do bên Bán hàng đặt", stamp=now - timedelta(seconds=30))
         self.work.edit(self.work.by_marker(task)[0], TaskName="Tên do bên Công việc đặt", stamp=now)
         await self._cycle()
 
     async def _department(self) -> None:
-        self._scene("Chọn nhầm phòng ban / a department is chosen by mistake, and then put right")
+        self._scene(say("A department is chosen by mistake, and then put right"))
         bad = self.crm.add(task_name="Báo giá máy in", custom_field1="Phòng Kinh doanh", custom_field2="Cần làm")
         await self._cycle()
         for entry in self.store.attention():
-            self.say(f"  needs a person: task {entry.id}: {entry.message}")
+            self.tell(say("  needs a person: task {id}: {message}", id=entry.id, message=entry.message))
         self.crm.edit(bad, custom_field1="Triển khai An Phát")
         await self._cycle()
 
     async def _on_request(self) -> None:
-        self._scene("Đồng bộ một nhiệm vụ cũ theo yêu cầu / an old task is linked on request")
+        self._scene(say("An old task is linked on request"))
         linked = set(self._linked())
         old = next(row["id"] for row in self.crm.snapshot() if row["id"] not in linked and not row["custom_field1"])
         async with app.connect_writing(self.settings) as (connection, writers):
             target = Target(project="Chăm sóc Bình Minh", group="Việc mới")
             done = await link_to_target(connection, writers, self.store, str(old), target, operator="demo")
-        self.say(f"  $ reconciler link {old} --project 'Chăm sóc Bình Minh' --group 'Việc mới'")
-        self.say(f"  {done.message}")
-        self._tell()
+        self.tell(f"  $ reconciler link {old} --project 'Chăm sóc Bình Minh' --group 'Việc mới'")
+        self.tell(joined(["  ", done.message], ""))
+        self._recount()
 
     async def _outage(self) -> None:
         task = max(self._linked())
-        self._scene("Máy chủ Công việc ngừng một lúc / Work is down for a moment, nothing is lost")
+        self._scene(say("Work is down for a moment: nothing is lost"))
         self.work.faults.order("any", "drop_before", times=None)
         self.crm.edit(task, description="Sửa trong lúc máy chủ kia ngừng")
         result = await self._cycle()
-        self.say("  " + "; ".join(f"{side}: {error}" for side, error in result.down.items()))
+        self.tell(joined(["  ", *result.down.values()], ""))
         self.work.faults.clear()
         await self._cycle()
 
     async def _quiet(self) -> bool:
-        self._scene("Hai lượt yên lặng / two quiet cycles write nothing")
+        self._scene(say("Two quiet cycles write nothing"))
         await self._cycle()
         marks = self.crm.mark(), self.work.mark()
         for _ in range(2):
             await self._cycle()
         writes = len(self.crm.writes(marks[0])) + len(self.work.writes(marks[1]))
-        self.say(f"  {writes} write calls in two cycles")
+        self.tell(say("  {writes} write calls in two cycles", writes=writes))
         return writes == 0
 
     def _agree(self) -> bool:
@@ -210,17 +232,20 @@ class _Day:
             )
             equal += same
             if not same:
-                self.say(f"  NOT EQUAL: {row} / {item}")
-        self.say(f"\n{equal} of {len(pairs)} pairs are equal on both sides")
+                self.tell(say("  NOT EQUAL: {row} / {item}", row=row, item=item))
+        self.tell(say("\n{equal} of {all} pairs are equal on both sides", equal=equal, all=len(pairs)))
         return equal == len(pairs)
 
     def _journal(self) -> bool:
         """What the journal says of the day, and whether its chain of hashes holds."""
         kinds = Counter(entry.kind for entry in self.store.journal())
-        said = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
+        counted = joined((say("{name} {count}", name=word(kind), count=kinds[kind]) for kind in sorted(kinds)), ", ")
+        self.tell(say("the journal has {count} entries: {kinds}", count=kinds.total(), kinds=counted))
         fault = verify(self.store)
-        self.say(f"the journal has {kinds.total()} entries: {said}")
-        self.say(f"its chain is {'intact' if fault is None else f'broken: {fault}'}")
+        if fault is None:
+            self.tell(say("its chain is intact"))
+        else:
+            self.tell(say("its chain is broken: {fault}", fault=fault))
         return fault is None
 
     def _linked(self) -> list[int]:
@@ -235,17 +260,17 @@ class _Day:
         """A scene begins a minute after the last one, on both servers' clocks."""
         for system in (self.crm, self.work):
             system.offset += timedelta(minutes=1)
-        self.say(f"\n== {title}")
+        self.tell(joined(["\n== ", title], ""))
 
     async def _cycle(self) -> Result:
         async with app.connect_writing(self.settings) as (connection, writers):
             result = await run_cycle(connection, writers, self.store)
-        self._tell()
+        self._recount()
         return result
 
-    def _tell(self) -> None:
+    def _recount(self) -> None:
         for line in story(self.store, self.seen):
-            self.say(f"  {line}")
+            self.tell(joined(["  ", line], ""))
         self.seen = self._last()
 
     def _last(self) -> int:
@@ -259,33 +284,60 @@ def story(store: Store, after: int) -> list[str]:
         if entry.id <= after:
             continue
         row = entry_data(entry)
-        pair = f"task {row['crm_id']}" + (f" / item {row['work_id']}" if row["work_id"] else "")
+        pair = say("task {crm_id} / item {work_id}" if row["work_id"] else "task {crm_id}", **_ids(row))
         match entry.kind:
             case "created":
                 link = store.links_by(Side.CRM, [row["crm_id"]])[row["crm_id"]]
-                lines.append(f"{pair}: created in Work, in project {link.work.project} / task group {link.work.group}")
+                lines.append(
+                    say(
+                        "{pair}: created in Work, in project {project} / task group {group}",
+                        pair=pair,
+                        project=link.work.project,
+                        group=link.work.group,
+                    )
+                )
             case "told":
-                lines.append(f"{pair}: the salesperson reads «{shown(row['new'])}»")
+                lines.append(say("{pair}: the salesperson reads «{words}»", pair=pair, words=shown(row["new"])))
             case "conflict":
                 lines.append(
-                    f"{pair}: both sides changed {row['field']}; {row['detail']['winner']} wins,"
-                    f" «{shown(row['old'])}» is kept in the journal (entry {row['id']})"
+                    say(
+                        "{pair}: both sides changed {field}; {winner} wins, «{old}» stays in the journal (entry {id})",
+                        pair=pair,
+                        field=word(row["field"]),
+                        winner=word(row["detail"]["winner"]),
+                        old=shown(row["old"]),
+                        id=row["id"],
+                    )
                 )
             case "intent" if entry.reason != "created":
                 lines.append(
-                    f"{pair}: {row['field']} on {row['side']}: {shown(row['old'])} -> {shown(row['new'])}"
-                    f"  [{row['reason']}, {row['rule']}]"
+                    say(
+                        "{pair}: {field} on {side}: {old} -> {new}  [{reason}, {rule}]",
+                        pair=pair,
+                        field=word(row["field"]),
+                        side=word(row["side"]),
+                        old=shown(row["old"]),
+                        new=shown(row["new"]),
+                        reason=word(row["reason"]),
+                        rule=row["rule"],
+                    )
                 )
             case "refused" | "unlinked" | "server_answer":
-                lines.append(f"{pair}: {entry.kind} {row['reason']}")
+                lines.append(
+                    say("{pair}: {kind} {reason}", pair=pair, kind=word(entry.kind), reason=word(row["reason"]))
+                )
             case _:
                 pass
     return lines
 
 
-async def _stay(say: Say, settings: Settings, sandbox: Sandbox) -> None:
+def _ids(row: Json) -> dict[str, str]:
+    return {"crm_id": row["crm_id"], "work_id": row["work_id"]}
+
+
+async def _stay(tell: Tell, settings: Settings, sandbox: Sandbox) -> None:
     """Cycles on a short interval, until Ctrl-C; edits made on the sandbox page flow."""
-    say(f"\nEdit tasks of either side at {sandbox.url}/ and watch here what flows; Ctrl-C ends")
+    tell(say("\nEdit tasks of either side at {url}/ and watch here what flows; Ctrl-C ends", url=sandbox.url))
     clock = SystemClock()
     with app.writing_state(settings) as store:
         seen = max((entry.id for entry in store.journal()), default=0)
@@ -294,7 +346,7 @@ async def _stay(say: Say, settings: Settings, sandbox: Sandbox) -> None:
                 async with app.connect_writing(settings) as (connection, writers):
                     await run_cycle(connection, writers, store, patient=True)
                 for line in story(store, seen):
-                    say(line)
+                    tell(line)
                 seen = max((entry.id for entry in store.journal()), default=0)
                 await clock.sleep(settings.schedule.poll.total_seconds())
         except asyncio.CancelledError:

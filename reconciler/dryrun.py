@@ -10,7 +10,7 @@ from reconciler.halting import halt_fact
 from reconciler.poll import News
 from reconciler.ports import StateReader
 from reconciler.prospect import Prospect, look, moment, side_words
-from reconciler.report.data import Json, operation_data, report_data, utc
+from reconciler.report.data import Json, operation_data, report_data, spoken_fact, utc
 
 
 async def dry_run(connection: Connection, state: StateReader) -> Json:
@@ -57,14 +57,15 @@ async def foresee(connection: Connection, state: StateReader) -> tuple[Json, Pro
         data["halted"] = {
             "reason": refused.reason,
             "count": refused.count,
-            "message": str(refused),
+            "message": refused.message,
             "fingerprint": None,
             "since": utc(prospect.moment.now),
         }
     elif prospect.halt is not None:
         fact = halt_fact(prospect.halt, prospect.moment.now.isoformat())
+        fact["message"] = prospect.halt.message
         data["halted"] = {name: fact[name] for name in ("reason", "message", "count", "fingerprint", "kinds")}
         data["held"] = [operation_data(one) for one in prospect.halt.held]
     else:
-        data["halted"] = state.fact("halted")
+        data["halted"] = spoken_fact(state, "halted", "message")
     return data, prospect

@@ -21,11 +21,23 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar
 
+from reconciler.message import joined
+
 
 class ReconcilerError(Exception):
     """Base of the tree; `exit_code` is what the command line ends with."""
 
     exit_code: ClassVar[int] = 1
+
+    @property
+    def message(self) -> str:
+        """What to tell a person; `str` of an error would forget how to say it in another language."""
+        return self.args[0] if self.args else ""
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What to tell a person, a line each."""
+        return (self.message,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +49,14 @@ class Problem:
     key: str = ""
     message: str
 
-    def __str__(self) -> str:
+    @property
+    def sentence(self) -> str:
+        """All of it, for a person."""
         place = f"{self.where}:{self.line}" if self.line else self.where
-        return f"{place}: {self.key}: {self.message}" if self.key else f"{place}: {self.message}"
+        return joined([place, self.key, self.message] if self.key else [place, self.message], ": ")
+
+    def __str__(self) -> str:
+        return str(self.sentence)
 
 
 class ConfigError(ReconcilerError):
@@ -50,6 +67,11 @@ class ConfigError(ReconcilerError):
     def __init__(self, *problems: Problem) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
         self.problems = problems
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """Where each fault is, and what is wrong there."""
+        return tuple(problem.sentence for problem in self.problems)
 
 
 class UsageError(ReconcilerError):

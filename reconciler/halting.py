@@ -9,6 +9,7 @@ from typing import Any
 from reconciler.core.model import Entry
 from reconciler.core.safety import Halt
 from reconciler.errors import UsageError
+from reconciler.message import pack, say
 from reconciler.ports import StateReader, Store
 from reconciler.prospect import Prospect
 
@@ -17,7 +18,7 @@ def halt_fact(halt: Halt, since: str) -> dict[str, Any]:
     """A halt as the state and the reports hold it."""
     return {
         "reason": halt.reason,
-        "message": halt.message,
+        "message": pack(halt.message),
         "count": len(halt.held),
         "fingerprint": halt.fingerprint,
         "kinds": list(halt.kinds),
@@ -93,8 +94,10 @@ def resume(store: Store, now: datetime, reason: str, operator: str, approve: str
     """
     halted = store.fact("halted")
     if approve is not None and (halted is None or halted["fingerprint"] != approve):
-        known = f"; held is {halted['fingerprint']}" if halted else "; nothing is held"
-        raise UsageError(f"no held operations have the fingerprint {approve}{known}")
+        known = (
+            say("; held is {fingerprint}", fingerprint=halted["fingerprint"]) if halted else say("; nothing is held")
+        )
+        raise UsageError(say("no held operations have the fingerprint {approve}{known}", approve=approve, known=known))
     with store.transaction() as tx:
         tx.set_fact("paused", None)
         tx.set_fact("halted", None)
@@ -113,5 +116,5 @@ def resume(store: Store, now: datetime, reason: str, operator: str, approve: str
             ]
         )
     if approve is not None and halted is not None:
-        return f"{halted['count']} held operations are approved"
-    return "resumed; the next cycle plans again"
+        return say("{count} held operations are approved", count=halted["count"])
+    return say("resumed; the next cycle plans again")

@@ -9,6 +9,7 @@ from typing import Any, Final
 from reconciler.connection import Connection
 from reconciler.core.model import Side
 from reconciler.errors import SideDown, SideError
+from reconciler.message import pack, say, unpack
 from reconciler.ports import StateReader, Store
 
 BACK_OFF_AT_MOST: Final = timedelta(minutes=15)
@@ -24,7 +25,15 @@ def barred(connection: Connection, state: StateReader, *, patient: bool) -> dict
         if health is None or not (patient or health["asked"]):
             continue
         if connection.clock.now() < datetime.fromisoformat(health["not_before"]):
-            held[side] = SideDown(side, f"{health['reason']}; asked again after {health['not_before']}", code=WAITING)
+            held[side] = SideDown(
+                side,
+                say(
+                    "{reason}; asked again after {not_before}",
+                    reason=unpack(health["reason"]),
+                    not_before=health["not_before"],
+                ),
+                code=WAITING,
+            )
     return held
 
 
@@ -50,6 +59,6 @@ def _health(
         "failures": failures,
         "not_before": (now + wait).isoformat(),
         "asked": error.retry_after is not None,
-        "reason": str(error),
+        "reason": pack(error.message),
         "kind": type(error).__name__,
     }

@@ -13,7 +13,6 @@ from reconciler.apply import Ledger, apply
 from reconciler.connection import Connection, Writers
 from reconciler.core import verdict
 from reconciler.core.attention import same_matter
-from reconciler.core.message import say
 from reconciler.core.model import (
     Attention,
     Candidate,
@@ -34,6 +33,7 @@ from reconciler.core.plan import Workload, plan
 from reconciler.core.seed import command_givers, seed
 from reconciler.cycle import carry_out, close, settle
 from reconciler.errors import UsageError
+from reconciler.message import joined, say
 from reconciler.poll import News
 from reconciler.ports import StateReader, Store
 from reconciler.prospect import Prospect, circumstances, look_for, moment
@@ -67,7 +67,10 @@ async def link_to_target(
     known = store.links_by(Side.CRM, [task_id]).get(task_id)
     if known is not None:
         inside = (known.work.project, known.work.group) == (target.project, target.group)
-        return Done(f"CRM task {task_id} is already linked to work item {known.work.id}", 0 if inside else 2)
+        return Done(
+            say("CRM task {task_id} is already linked to work item {id}", task_id=task_id, id=known.work.id),
+            0 if inside else 2,
+        )
     task = await _task(connection, task_id)
     started = connection.clock.now()
     _lift(store, task_id, operator, connection)
@@ -86,15 +89,17 @@ async def link_to_target(
     link = store.links_by(Side.CRM, [task_id]).get(task_id)
     if link is not None:
         adopted = task_id in prospect.pairing.adopted
-        how = "adopted the item that carries its marker; nothing was moved" if adopted else "created"
-        return Done(f"CRM task {task_id} is linked to work item {link.work.id} ({how})")
+        how = say("adopted the item that carries its marker; nothing was moved") if adopted else say("created")
+        return Done(
+            say("CRM task {task_id} is linked to work item {id} ({how})", task_id=task_id, id=link.work.id, how=how)
+        )
     if any(one.crm_id == task_id for one in prospect.plan.outside):
         return Done(say("CRM task {id} is left out by [pilot]; it is linked once the pilot takes it in", id=task_id), 4)
     words = [entry.message for entry in store.attention() if entry.side is Side.CRM and entry.id == task_id]
     if words:
-        return Done(f"CRM task {task_id} was not linked: {'; '.join(words)}", 4)
-    why = "; ".join(str(error) for error in result.down.values()) or "the outcome is not clear yet"
-    return Done(f"CRM task {task_id} is not linked yet: {why}; the next cycle goes on", 6)
+        return Done(say("CRM task {task_id} was not linked: {value}", task_id=task_id, value=joined(words)), 4)
+    why = joined(result.down.values()) or say("the outcome is not clear yet")
+    return Done(say("CRM task {task_id} is not linked yet: {why}; the next cycle goes on", task_id=task_id, why=why), 6)
 
 
 async def link_to_item(
@@ -111,12 +116,18 @@ async def link_to_item(
     linked = store.links_by(Side.CRM, [task_id]).get(task_id) or store.links_by(Side.WORK, [item_id]).get(item_id)
     if linked is not None:
         if (linked.crm.id, linked.work.id) == (task_id, item_id):
-            return Done(f"CRM task {task_id} is already linked to work item {item_id}")
-        raise UsageError(f"CRM task {linked.crm.id} is linked to work item {linked.work.id}; unlink it first")
+            return Done(
+                say("CRM task {task_id} is already linked to work item {item_id}", task_id=task_id, item_id=item_id)
+            )
+        raise UsageError(
+            say("CRM task {id} is linked to work item {id2}; unlink it first", id=linked.crm.id, id2=linked.work.id)
+        )
     task = await _task(connection, task_id)
     item = (await connection.readers[Side.WORK].by_id([item_id])).get(item_id)
     if item is None or item.presence is Presence.DELETED:
-        raise UsageError(f"AMIS Công việc has no work item {item_id}, or the connection cannot see it")
+        raise UsageError(
+            say("AMIS Công việc has no work item {item_id}, or the connection cannot see it", item_id=item_id)
+        )
     started = connection.clock.now()
     await list_work(connection, store)
     connection = piloted(connection, store)
@@ -163,20 +174,29 @@ async def link_to_item(
     settle(ledger, made.operations)
     prospect = Prospect(news=News(now=started), plan=made, moment=now)
     close(ledger, prospect, started)
-    changed = ", ".join(
-        f"{change.field} on {one.side}" for one in made.operations if isinstance(one, Update) for change in one.changes
+    changed = joined(
+        (
+            say("{field} on {side}", field=change.field, side=one.side)
+            for one in made.operations
+            if isinstance(one, Update)
+            for change in one.changes
+        ),
+        ", ",
     )
-    tail = f"; written: {changed}" if changed else "; the two records were equal"
+    tail = say("; written: {changed}", changed=changed) if changed else say("; the two records were equal")
     if made.outside:
         tail = say("; [pilot] leaves it out, so what differs waits")
-    return Done(f"CRM task {task_id} is linked to work item {item_id}{tail}", 6 if ledger.down else 0)
+    return Done(
+        say("CRM task {task_id} is linked to work item {item_id}{tail}", task_id=task_id, item_id=item_id, tail=tail),
+        6 if ledger.down else 0,
+    )
 
 
 def unlink(store: Store, now: datetime, task_id: str, reason: str, operator: str) -> Done:
     """Forget a pair. Both records stay; a tombstone keeps the task from being linked again until `link`."""
     link = store.links_by(Side.CRM, [task_id]).get(task_id)
     if link is None:
-        raise UsageError(f"CRM task {task_id} is not linked")
+        raise UsageError(say("CRM task {task_id} is not linked", task_id=task_id))
     with store.transaction() as tx:
         tx.drop_links([link.key])
         tx.save_tombstones(
@@ -197,7 +217,13 @@ def unlink(store: Store, now: datetime, task_id: str, reason: str, operator: str
                 )
             ]
         )
-    return Done(f"CRM task {task_id} and work item {link.work.id} are no longer linked; both stay as they are")
+    return Done(
+        say(
+            "CRM task {task_id} and work item {id} are no longer linked; both stay as they are",
+            task_id=task_id,
+            id=link.work.id,
+        )
+    )
 
 
 def retry(store: Store, now: datetime, operator: str, *, task: str | None = None, item: str | None = None) -> Done:
@@ -237,7 +263,13 @@ def retry(store: Store, now: datetime, operator: str, *, task: str | None = None
                 for crm_id in sorted(chosen)
             ]
         )
-    return Done(f"{len(links)} pairs and {len(candidates)} tasks are tried again at the next cycle")
+    return Done(
+        say(
+            "{count} pairs and {count2} tasks are tried again at the next cycle",
+            count=len(links),
+            count2=len(candidates),
+        )
+    )
 
 
 def _markable(link: Link) -> Link:
@@ -267,7 +299,7 @@ def _entries_of(store: StateReader, links: Iterable[Link]) -> list[Attention]:
 async def _task(connection: Connection, task_id: str) -> Record:
     task = (await connection.readers[Side.CRM].by_id([task_id])).get(task_id)
     if task is None or task.presence is Presence.DELETED:
-        raise UsageError(f"AMIS Bán hàng has no task {task_id}, or the connection cannot see it")
+        raise UsageError(say("AMIS Bán hàng has no task {task_id}, or the connection cannot see it", task_id=task_id))
     return task
 
 
@@ -295,7 +327,7 @@ def ack(store: Store, now: datetime, operator: str, reason: str, *, task: str | 
     named = [entry for entry in entries if (entry.side, entry.id) in ids]
     found = list(dict.fromkeys(other for entry in named for other in same_matter(entry, entries)))
     if not found:
-        raise UsageError(f"nothing about {side} {known} is on the attention list")
+        raise UsageError(say("nothing about {side} {known} is on the attention list", side=side, known=known))
     with store.transaction() as tx:
         tx.raise_attention(replace(entry, acked=f"{operator}: {reason}") for entry in found)
         tx.append(
@@ -311,7 +343,7 @@ def ack(store: Store, now: datetime, operator: str, reason: str, *, task: str | 
             )
             for entry in found
         )
-    return Done(f"{len(found)} entries are dismissed until their content changes")
+    return Done(say("{count} entries are dismissed until their content changes", count=len(found)))
 
 
 async def restore(
@@ -329,12 +361,20 @@ async def restore(
     """
     entry = next(iter(store.journal(entry=entry_id)), None)
     if entry is None:
-        raise UsageError(f"the journal has no entry {entry_id}")
+        raise UsageError(say("the journal has no entry {entry_id}", entry_id=entry_id))
     if entry.kind not in ("intent", "conflict") or entry.field is None or entry.side is None or entry.work_id is None:
-        raise UsageError(f"entry {entry_id} ({entry.kind}) overwrote no value of a linked pair")
+        raise UsageError(
+            say("entry {entry_id} ({kind}) overwrote no value of a linked pair", entry_id=entry_id, kind=entry.kind)
+        )
     link = store.links_by(Side.WORK, [entry.work_id]).get(entry.work_id)
     if link is None or link.crm.id != entry.crm_id:
-        raise UsageError(f"CRM task {entry.crm_id} and work item {entry.work_id} are no longer linked")
+        raise UsageError(
+            say(
+                "CRM task {crm_id} and work item {work_id} are no longer linked",
+                crm_id=entry.crm_id,
+                work_id=entry.work_id,
+            )
+        )
     connection = piloted(connection, store)
     if not connection.policy.pilot.admits(link, connection.policy.people):
         raise UsageError(say("CRM task {id} is left out by [pilot]", id=link.crm.id))
@@ -342,12 +382,12 @@ async def restore(
     rows = await connection.readers[side].by_id([link.half(side).id])
     row = rows.get(link.half(side).id)
     if row is None:
-        raise UsageError(f"{side} {link.half(side).id} cannot be seen any more")
+        raise UsageError(say("{side} {id} cannot be seen any more", side=side, id=link.half(side).id))
     others = await connection.readers[side.other].by_id([link.half(side.other).id])
     other = others.get(link.half(side.other).id)
     before = row.values.get(name)
     if connection.policy.lenses[name].same(side, before, entry.old):
-        return Done(f"{name} of {side} {row.id} has that value already")
+        return Done(say("{name} of {side} {id} has that value already", name=name, side=side, id=row.id))
     change = FieldChange(
         field=name,
         before=before,
@@ -389,7 +429,14 @@ async def restore(
     await apply(ledger, [update])
     settle(ledger, [update])
     close(ledger, Prospect(news=News(now=started), moment=moment(connection, store)), started)
-    words = "; ".join(str(error) for error in ledger.down.values())
+    words = joined(ledger.down.values())
     if words:
-        return Done(f"not restored: {words}", 6)
-    return Done(f"{name} of {side} {row.id} is restored; the next cycle brings it to the other side")
+        return Done(say("not restored: {words}", words=words), 6)
+    return Done(
+        say(
+            "{name} of {side} {id} is restored; the next cycle brings it to the other side",
+            name=name,
+            side=side,
+            id=row.id,
+        )
+    )

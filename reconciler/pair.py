@@ -34,6 +34,7 @@ from reconciler.core.plan import Workload
 from reconciler.core.policy import Policy
 from reconciler.core.route import target_of
 from reconciler.errors import Halted, SideClosed, SideDown
+from reconciler.message import say
 from reconciler.poll import News, authors, claim_of, connected_at
 from reconciler.ports import StateReader
 
@@ -228,53 +229,60 @@ class _Stage:
             self.adopt(replace(link, key=0, dirty_since=self.news.now), same, "restored_record")
 
     async def match_markers(self) -> None:
-        """Link unlinked items that carry a marker, if the task they name points back; copies are only reported."""
+        """Link unlinked items that carry a marker, if the task they name points back; copies are only reported.
+
+        What was judged is put aside until the item changes, or until its task asks for a counterpart.
+        """
         if not self.searched:
             return
         open_claims = {claim.work_id: claim for claim in self.state.claims() if not claim.reported}
         open_claims |= {claim.work_id: claim for claim in self.result.claims.values() if not claim.reported}
         claims = [claim for claim in open_claims.values() if claim.work_id not in self.result.spent_claims]
         intents = {intent.crm_id for intent in self.state.intents()} - self.result.settled_intents
-        named = {claim.crm_id for claim in claims} - intents
+        fresh = {claim.crm_id for claim in claims}
+        asking = self.claims_for({*self.news.tasks, *(candidate.crm_id for candidate in self.state.candidates())})
+        graves = self.state.tombstones(crm_ids=sorted(fresh | asking.keys()))
+        buried = {grave.crm_id: grave.work_id for grave in graves if grave.crm_id not in self.result.lifted}
+        named = (fresh | (asking.keys() - buried.keys())) - intents
         tasks = await self.fetch(Side.CRM, named)
         if tasks is None:
             return
         if tasks and not self.rebuilding and not self.state.fact("listed"):
             raise Halted(
                 "new_state",
-                f"this state is new, but {len(tasks)} work items carry markers of existing CRM tasks;"
-                " run `reconciler rebuild` so that nothing is created twice",
+                say(
+                    "this state is new, but {count} work items carry markers of existing CRM tasks; run "
+                    "`reconciler rebuild` so that nothing is created twice",
+                    count=len(tasks),
+                ),
                 len(tasks),
             )
         linked = self.state.links_by(Side.CRM, named)
-        graves = [g for g in self.state.tombstones(crm_ids=sorted(named)) if g.crm_id not in self.result.lifted]
-        buried = {grave.crm_id: grave.work_id for grave in graves}
         by_task = self.claims_for(named)
         for crm_id in sorted(named, key=lambda name: (len(name), name)):
-            task = tasks.get(crm_id)
-            if task is None or task.presence is Presence.DELETED:
-                self._shelve(by_task.get(crm_id, []))
-                continue
+            task, judged = tasks.get(crm_id), by_task.get(crm_id, [])
             taken = crm_id in linked or crm_id in buried or crm_id in self.result.adopted
-            first = None if taken else earliest(by_task.get(crm_id, []))
-            if first is not None and points_back(task, first.work_id):
-                await self._adopt_marked(task, first)
-            rest = [
-                claim
-                for claim in by_task.get(crm_id, [])
-                if claim is not first and not claim.deleted and claim.work_id != buried.get(crm_id)
-            ]
-            self._report(rest if first is not None or taken else [], crm_id)
-            if first is not None and crm_id not in self.result.adopted:
-                self._report([first], crm_id)
+            first = None
+            if task is not None and task.presence is not Presence.DELETED and not taken:
+                first = earliest(judged)
+                if first is not None and points_back(task, first.work_id) and not await self._adopt_marked(task, first):
+                    return  # Work does not answer: nothing more can be concluded
+            judged = [claim for claim in judged if claim.work_id not in self.result.spent_claims]
+            if first is not None or taken:
+                own = buried.get(crm_id)
+                self._report([claim for claim in judged if not claim.deleted and claim.work_id != own], crm_id)
+            self._shelve(judged)
 
-    async def _adopt_marked(self, task: Record, claim: Claim) -> None:
+    async def _adopt_marked(self, task: Record, claim: Claim) -> bool:
+        """Link the two if the item is alive. False if Work does not answer."""
         items = await self.fetch(Side.WORK, [claim.work_id])
-        item = (items or {}).get(claim.work_id)
-        if item is None or item.presence is Presence.DELETED:
-            return
-        self.news.tasks.pop(task.id, None)
-        self.adopt(self._joined(task, item), [claim], "marker")
+        if items is None:
+            return False
+        item = items.get(claim.work_id)
+        if item is not None and item.presence is not Presence.DELETED:
+            self.news.tasks.pop(task.id, None)
+            self.adopt(self._joined(task, item), [claim], "marker")
+        return True
 
     def _joined(self, task: Record, item: Record) -> Link:
         """Two records without a common past as a pair; where they differ, a person is told."""
@@ -308,8 +316,12 @@ class _Stage:
                     id=claim.work_id,
                     code=Code.DUPLICATE_MARKER,
                     message=(
-                        f"work item {claim.work_id} carries the marker of CRM task {crm_id}, which belongs to another"
-                        " item; it is not linked. If it is a copy, clear its custom field crm_task_id"
+                        say(
+                            "work item {work_id} carries the marker of CRM task {crm_id}, which belongs to another "
+                            "item; it is not linked. If it is a copy, clear its custom field crm_task_id",
+                            work_id=claim.work_id,
+                            crm_id=crm_id,
+                        )
                     ),
                     since=self.news.now,
                     content=crm_id,
@@ -377,7 +389,7 @@ def _again(intent: Intent) -> Candidate:
 
 
 def _renewed(known: Candidate | None, task: Record, target: Target, policy: Policy, now: datetime) -> Candidate:
-    """The candidate after this row; a refusal stays as long as the target does, and the words it was refused for.
+    """The candidate after this row; a refusal stays as long as the target and the title that it was refused for.
 
     A task that the pilot left out is judged again when its owner takes part.
     """
@@ -391,7 +403,8 @@ def _renewed(known: Candidate | None, task: Record, target: Target, policy: Poli
             and policy.pilot.admits_owner(owner, policy.people)
         ):
             return replace(known, title=text, refused=None)
-        return replace(known, title=text)
+        if known.refused is None or known.refused is Code.OUTSIDE_PILOT or known.title == text:
+            return replace(known, title=text)
     return Candidate(crm_id=task.id, target=target, since=known.since if known else now, title=text)
 
 
@@ -404,8 +417,13 @@ def no_base(link: Link, name: Field, now: datetime) -> Attention:
         field=name,
         title=link.title,
         message=(
-            f"{name} differs between CRM task {link.crm.id} and work item {link.work.id}, and nothing says which is"
-            " later; both were left as they are. Edit either side, and the edit flows to the other"
+            say(
+                "{name} differs between CRM task {id} and work item {id2}, and nothing says which is "
+                "later; both were left as they are. Edit either side, and the edit flows to the other",
+                name=name,
+                id=link.crm.id,
+                id2=link.work.id,
+            )
         ),
         since=now,
     )

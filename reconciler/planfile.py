@@ -17,6 +17,7 @@ from typing import Any, Final
 from reconciler.core.model import Entry
 from reconciler.core.operations import Operation, fingerprint
 from reconciler.errors import UsageError
+from reconciler.message import say
 from reconciler.ports import Store
 
 SCHEMA: Final = "reconciler-plan/1"
@@ -58,17 +59,26 @@ def read_plan(file: Path, identity: Mapping[str, str], now: datetime, age: timed
         created = datetime.fromisoformat(body["created_at"])
         operations = frozenset(str(one) for one in body["operations"])
         named = str(body["fingerprint"])
+        ours = body["connection"] == dict(identity)
         intact = digest == _digest(body) and body["schema"] == SCHEMA and created.tzinfo is not None
     except OSError as error:
-        raise UsageError(f"{file}: cannot be read: {error.strerror}") from None
+        raise UsageError(say("{file}: cannot be read: {strerror}", file=file, strerror=error.strerror)) from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise UsageError(f"{file}: this is no plan file; make one with `reconciler plan --output FILE`") from None
+        raise UsageError(
+            say("{file}: this is no plan file; make one with `reconciler plan --output FILE`", file=file)
+        ) from None
     if not intact:
-        raise UsageError(f"{file}: the plan was altered; nothing is applied. Make a new one")
-    if body["connection"] != dict(identity):
-        raise UsageError(f"{file}: the plan is for another connection; nothing is applied")
+        raise UsageError(say("{file}: the plan was altered; nothing is applied. Make a new one", file=file))
+    if not ours:
+        raise UsageError(say("{file}: the plan is for another connection; nothing is applied", file=file))
     if now - created > age or created > now + timedelta(minutes=5):
-        raise UsageError(f"{file}: the plan of {body['created_at']} is too old; nothing is applied. Make a new one")
+        raise UsageError(
+            say(
+                "{file}: the plan of {created_at} is too old; nothing is applied. Make a new one",
+                file=file,
+                created_at=body["created_at"],
+            )
+        )
     return SavedPlan(digest=digest, fingerprint=named, operations=operations)
 
 
@@ -76,7 +86,7 @@ def spend(store: Store, saved: SavedPlan, now: datetime, operator: str) -> None:
     """Mark the plan as used, before anything is applied. Raises `UsageError` if it was used already."""
     used: list[str] = store.fact("used_plans") or []
     if saved.digest in used:
-        raise UsageError("this plan was applied already; nothing is applied. Make a new one")
+        raise UsageError(say("this plan was applied already; nothing is applied. Make a new one"))
     with store.transaction() as tx:
         tx.set_fact("used_plans", [*used, saved.digest][-KEPT:])
         tx.append([Entry(kind="apply", at=now, operator=operator, detail={"fingerprint": saved.fingerprint})])

@@ -36,12 +36,16 @@ from reconciler.core.policy import Policy
 from reconciler.core.route import target_of
 from reconciler.core.watermark import bound
 from reconciler.errors import SideClosed, SideDown, SideError
+from reconciler.message import say
 from reconciler.ports import SideReader, StateReader
 
 GRACE = timedelta(seconds=60)
 
 LATE_WRITE = timedelta(seconds=120)
 """How long a field waits at most after a write of ours whose effect is unknown."""
+
+
+LOST = frozenset({Presence.DELETED, Presence.MISSING, Presence.GONE})
 
 
 @dataclass(slots=True)
@@ -163,7 +167,7 @@ async def _read(
         side=side,
         id="",
         code=Code.READ_UNPROVEN,
-        message=f"the listing of {side} could not be proven complete: {reading.note}",
+        message=say("the listing of {side} could not be proven complete: {note}", side=side, note=reading.note),
         since=connection.clock.now(),
     )
     (news.cleared if reading.complete else news.raised).append(unproven)
@@ -233,10 +237,12 @@ class _Page:
             self.news.declined.add(row.id)
 
     def _bury(self, rows: Sequence[Record]) -> None:
-        ids = [row.id for row in rows]
+        """Remember the tombstones of records that are seen, if theirs was the record that had been lost."""
+        ids = [row.id for row in rows if row.presence is not Presence.DELETED]
         names = {"crm_ids": ids} if self.side is Side.CRM else {"work_ids": ids}
         for tombstone in self.state.tombstones(**names) if ids else ():
-            self.news.buried[tombstone.crm_id] = tombstone
+            if tombstone.link is None or tombstone.link.half(self.side).presence in LOST:
+                self.news.buried[tombstone.crm_id] = tombstone
 
 
 def look(link: Link, row: Record, news: News, policy: Policy, ours: str | None) -> Link:
@@ -280,8 +286,13 @@ def _notice(link: Link, before: Half, after: Half, row: Record, news: News) -> N
             id=link.crm.id,
             code=Code.TARGET_CHANGED,
             message=(
-                f"the target fields now say «{after.project}» / «{after.group}», but work item {link.work.id} exists"
-                " already and is not moved; move it in AMIS Công việc, or unlink the task and link it again"
+                say(
+                    "the target fields now say «{project}» / «{group}», but work item {id} exists already "
+                    "and is not moved; move it in AMIS Công việc, or unlink the task and link it again",
+                    project=after.project,
+                    group=after.group,
+                    id=link.work.id,
+                )
             ),
             title=link.title,
             since=news.now,

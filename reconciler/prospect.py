@@ -20,6 +20,7 @@ from reconciler.core.safety import Checked, Circumstances, Halt
 from reconciler.core.seed import person_givers, seed
 from reconciler.errors import Halted, SideError
 from reconciler.health import barred
+from reconciler.message import say
 from reconciler.pair import Pairing, no_base, pair
 from reconciler.poll import News, authors, poll, reread, sweep
 from reconciler.ports import StateReader
@@ -152,8 +153,12 @@ def void_rewound(connection: Connection, state: StateReader, news: News) -> None
     if len(rewound) >= REWOUND_FROM and 2 * len(rewound) > news.ours_since and not state.fact("resumed"):
         raise Halted(
             "old_state",
-            f"{len(rewound)} pairs were written by this connection after the state's last cycle: the state is an old"
-            " backup. `reconciler resume --reason ...` goes on without overwriting what differs",
+            say(
+                "{count} pairs were written by this connection after the state's last cycle: the state "
+                "is an old backup. `reconciler resume --reason ...` goes on without overwriting what "
+                "differs",
+                count=len(rewound),
+            ),
             len(rewound),
         )
     for link in rewound:
@@ -211,4 +216,4 @@ def _count_lost(made: Plan, side: Side) -> int:
 
 def side_words(down: dict[Side, SideError]) -> dict[Side, str]:
     """The failures as text, by side."""
-    return {side: str(error) for side, error in down.items()}
+    return {side: error.message for side, error in down.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from reconciler.connection import Connection
 from reconciler.core.model import Entry, Side
 from reconciler.errors import Halted
+from reconciler.message import say
 from reconciler.pair import Pairing, pair
 from reconciler.poll import News, poll
 from reconciler.ports import Store
@@ -42,6 +43,13 @@ def _keep(connection: Connection, store: Store, news: News, pairing: Pairing) ->
         raise error
     for side, reading in news.readings.items():
         if not reading.complete:
-            raise Halted("unproven", f"the listing of {side} could not be proven complete ({reading.note}); try again")
+            raise Halted(
+                "unproven",
+                say(
+                    "the listing of {side} could not be proven complete ({note}); try again",
+                    side=side,
+                    note=reading.note,
+                ),
+            )
     prospect = Prospect(news=news, pairing=pairing, plan=waiting(news), moment=moment(connection, store))
     record(store, connection.policy, prospect, news.now)

@@ -47,14 +47,14 @@ class Remembered:
 
 async def survey(connection: Connection, needs: Needs, news: News) -> Places | None:
     """The places that `needs` asks for; None when Work does not answer."""
-    if not needs.targets and not needs.projects:
+    if not (needs.targets or needs.projects or needs.sight):
         return NOWHERE
     catalogue = connection.catalogue
     projects: list[Project] = []
     groups: dict[str, list[TaskGroup]] = {}
     members: dict[str, frozenset[str]] = {}
     try:
-        if needs.targets:
+        if needs.targets or needs.sight:
             projects = await catalogue.projects()
         for wanted, _ in sorted(needs.targets):
             found = find_project(wanted, projects)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 STEPS = (
+    ("python", "reconciler/words/build.py"),
     ("ruff", "check", "."),
     ("ruff", "format", "--check", "."),
     ("mypy",),

@@ -344,6 +344,7 @@ FAULTS = [
     ("[web]\nlisten = '127.0.0.1:99999'", "listen", "web.listen", "HOST:PORT"),
     ("[http]\nproxy = 'socks'", "proxy", "http.proxy", "address"),
     ("[http]\nca_file = '/nowhere/ca.pem'", "ca_file", "http.ca_file", "PEM file"),
+    ("[http]\nca_file = '/etc/hostname'", "ca_file", "http.ca_file", "PEM file"),
     ("[schedule]\npoll = [\n '1s',\n]", "poll", "schedule.poll", "must be"),
 ]
 
@@ -482,6 +483,18 @@ def test_a_secret_comes_from_systemds_credentials_whatever_their_mode(folder: Fo
     for text in (WITHOUT_SECRET, with_file(credential)):
         settings = folder.load(text, CREDENTIALS_DIRECTORY=str(home))
         assert settings.crm.client_secret.get_secret_value() == CANARY
+
+
+@pytest.mark.parametrize("name", ["reconciler.crm_client_secret", "secrets_reconciler.crm_client_secret"])
+def test_several_connections_have_credentials_of_their_own_by_the_name_of_the_config_file(
+    folder: Folder, name: str
+) -> None:
+    home = folder.home / "credentials"
+    home.mkdir()
+    for file, secret in ((name, CANARY), ("crm_client_secret", "every"), ("secrets_other.crm_client_secret", "other")):
+        (home / file).write_text(secret, "utf-8")
+    settings = folder.load(WITHOUT_SECRET, CREDENTIALS_DIRECTORY=str(home))
+    assert settings.crm.client_secret.get_secret_value() == CANARY
 
 
 def test_a_secret_can_come_from_a_variable(folder: Folder) -> None:

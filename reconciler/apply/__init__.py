@@ -34,25 +34,29 @@ async def apply(ledger: Ledger, operations: Sequence[Operation]) -> None:
         for side in Side:
             due = [one for one in operations if isinstance(one, Update) and one.side is side]
             for batch in batches(due, ledger.writers[side].batch):
+                ledger.guard()
                 await apply_updates(ledger, side, batch)
         for creates in batches([one for one in operations if isinstance(one, Create)], ledger.writers.work.batch):
+            ledger.guard()
             await apply_creates(ledger, creates)
             await mark(ledger)
         await mark(ledger)
         for one in operations:
             if isinstance(one, Delete):
+                ledger.guard()
                 await apply_deletes(ledger, one)
         await tell(ledger)
     except (SideDown, SideClosed) as error:
         ledger.fail(error)
     except SideError as error:
-        ledger.fail(SideDown(error.side, str(error), words=error.words, retry_after=error.retry_after))
+        ledger.fail(SideDown(error.side, error.message, words=error.words, retry_after=error.retry_after))
 
 
 async def mark(ledger: Ledger) -> None:
     """Write the markers that are missing on either side."""
     for side in Side:
         for links in batches(ledger.unmarked(side), ledger.writers[side].batch):
+            ledger.guard()
             await apply_marks(ledger, side, links)
 
 

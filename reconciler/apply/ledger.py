@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from reconciler.connection import Connection, Writers
+from reconciler.core import text
 from reconciler.core.model import Entry, Field, Link, Presence, Record, Side, Verdict
 from reconciler.core.observe import by_us, learn_author, observe, our_author, with_half
 from reconciler.core.pair import absent
@@ -21,7 +22,7 @@ from reconciler.ports import Store, Transaction
 class Ledger:
     """`links` are keyed by CRM id. `circumstances` is what a refusal depends on: the config and Work's projects.
 
-    `guard` is called just before every write and raises if the lease is lost.
+    `guard` is called before every batch and just before its write; it raises if nothing may be written any more.
     """
 
     connection: Connection
@@ -87,6 +88,19 @@ class Ledger:
         if learned != self._authors(side):
             self.authors[side] = learned
             tx.set_fact(f"authors.{side}", dict(learned))
+
+    def hear(self, tx: Transaction, side: Side, before: Record, row: Record) -> None:
+        """A status word that came up between two reads around a write of ours was chosen by a person: it is no rename.
+
+        The stamp cannot say so, because it is that of our write.
+        """
+        word = row.values.get(Field.STATUS)
+        if not isinstance(word, str) or not word.strip() or word == before.values.get(Field.STATUS):
+            return
+        name = f"statuses.{side}"
+        known = set(tx.fact(name) or ())
+        if text.word(word) not in known:
+            tx.set_fact(name, sorted({text.word(word), *known}))
 
     def inscribed(self, tx: Transaction, link: Link, side: Side, row: Record) -> Link:
         """The link after a text of ours was written on its record and read back as `row`: no edit, only a stamp."""

@@ -9,6 +9,7 @@ from reconciler.core import verdict
 from reconciler.core.model import Accepted, Attention, Code, Presence, Side, Tombstone
 from reconciler.core.operations import Delete, Unlink
 from reconciler.errors import NotApplied, SideDown, Unclear
+from reconciler.message import say
 
 
 def apply_unlinks(ledger: Ledger, unlinks: Sequence[Unlink]) -> None:
@@ -36,8 +37,12 @@ def apply_unlinks(ledger: Ledger, unlinks: Sequence[Unlink]) -> None:
                 id=link.half(one.side.other).id,
                 code=Code.DELETED_ELSEWHERE,
                 message=(
-                    f"{one.side} {link.half(one.side).id} was deleted, but this record was edited since; it stays,"
-                    " unlinked. Delete it too, or link it to a new counterpart"
+                    say(
+                        "{side} {id} was deleted, but this record was edited since; it stays, unlinked. Delete "
+                        "it too, or link it to a new counterpart",
+                        side=one.side,
+                        id=link.half(one.side).id,
+                    )
                 ),
                 title=one.title,
                 since=ledger.now,
@@ -70,7 +75,7 @@ async def apply_deletes(ledger: Ledger, delete: Delete) -> None:
     try:
         answers = await ledger.writers[delete.side].delete([link.half(delete.side).id])
     except (NotApplied, Unclear) as error:
-        raise SideDown(delete.side, str(error), retry_after=error.retry_after) from error
+        raise SideDown(delete.side, error.message, retry_after=error.retry_after) from error
     if isinstance(answers[0], Accepted) or answers[0].gone:
         apply_unlinks(
             ledger,
@@ -94,7 +99,9 @@ async def apply_deletes(ledger: Ledger, delete: Delete) -> None:
                         side=delete.side,
                         id=link.half(delete.side).id,
                         code=answers[0].code,
-                        message=f"{delete.side} refused to delete the record: {answers[0].words}",
+                        message=say(
+                            "{side} refused to delete the record: {words}", side=delete.side, words=answers[0].words
+                        ),
                         words=answers[0].words,
                         title=delete.title,
                         since=ledger.now,

@@ -14,6 +14,7 @@ from reconciler.apply.verdicts import delivered, due_for, inscribe
 from reconciler.core.model import Attention, Code, Edit, Entry, Link, Presence, Refused, Side, Verdict
 from reconciler.core.observe import with_half
 from reconciler.core.verdict import says
+from reconciler.message import say
 
 
 async def apply_marks(ledger: Ledger, side: Side, links: Sequence[Link]) -> None:
@@ -28,17 +29,16 @@ async def _attempt(ledger: Ledger, side: Side, links: Sequence[Link], verdicts: 
     """Returns the links whose element held a verdict too and was refused."""
     writer = ledger.writers[side]
     rows = await writer.by_id([link.half(side).id for link in links])
+    seen = [ledger.observe(link, side, row) for link in links if (row := rows.get(link.half(side).id)) is not None]
     present = [
         link
-        for link in links
-        if (row := rows.get(link.half(side).id)) is not None
-        and row.presence is Presence.PRESENT
-        and row.marker != link.half(side.other).id
+        for link in seen
+        if link.half(side).presence is Presence.PRESENT and link.half(side).marker != link.half(side.other).id
     ]
-    marked = [link for link in links if link not in present and rows.get(link.half(side).id) is not None]
+    marked = [link for link in seen if link not in present]
     if marked:  # the listing did not show it, or somebody else wrote it: what the fresh read shows is kept
         with ledger.store.transaction() as tx:
-            ledger.save(tx, [ledger.observe(link, side, rows[link.half(side).id]) for link in marked])
+            ledger.save(tx, marked)
     if not present:
         return []
     sent = {
@@ -73,6 +73,7 @@ async def _attempt(ledger: Ledger, side: Side, links: Sequence[Link], verdicts: 
                 link = with_half(link, side, replace(half, marker_refused=True))
             elif row is not None:
                 link = ledger.inscribed(tx, link, side, row)
+                ledger.hear(tx, side, rows[half.id], row)
                 entries.append(ledger.entry("marked", link, side))
                 told += [sent[link.crm.id]] if link.crm.id in sent else []
             ledger.links[link.crm.id] = link
@@ -89,8 +90,13 @@ def _marker_refused(ledger: Ledger, side: Side, link: Link, answer: Refused) -> 
         id=link.half(side).id,
         code=Code.MARKER_REFUSED,
         message=(
-            f"{side} refused our link marker on {link.half(side).id}: {answer.words or answer.code};"
-            " the link stands, but could not be rebuilt from the records alone"
+            say(
+                "{side} refused our link marker on {id}: {words}; the link stands, but could not be "
+                "rebuilt from the records alone",
+                side=side,
+                id=link.half(side).id,
+                words=answer.words or answer.code,
+            )
         ),
         words=answer.words,
         title=link.title,

@@ -32,6 +32,7 @@ from reconciler.core.model import (
 from reconciler.core.observe import Landed, absorb_late, by_us, judge, observe, with_half
 from reconciler.core.operations import FieldChange, Update
 from reconciler.errors import NotApplied, SideClosed, SideDown, Unclear
+from reconciler.message import say
 from reconciler.poll import interrupted
 from reconciler.ports import Transaction
 
@@ -229,6 +230,7 @@ async def _conclude(ledger: Ledger, side: Side, batch: _Batch, answers: Sequence
                 again += rest
             elif part.edit.id in rows:
                 before = batch.before[part.crm_id]
+                ledger.hear(tx, side, before, rows[part.edit.id])
                 link = _landed(ledger, tx, side, link, part, before, rows[part.edit.id], outcome)
             else:
                 link = ledger.observe(link, side, None)
@@ -290,7 +292,7 @@ def _settle(
         waiting = Aside(
             side=side,
             code=Code.UNCONFIRMED,
-            words="the server accepted the write and still shows the old value",
+            words=say("the server accepted the write and still shows the old value"),
             value=change.source,
             since=ledger.now if aside is None else aside.since,
             config=ledger.circumstances,

@@ -11,9 +11,9 @@ from dataclasses import replace
 
 from reconciler.apply.ledger import Ledger
 from reconciler.core import verdict as words_of
-from reconciler.core.message import say
 from reconciler.core.model import Answer, Attention, Code, Edit, Entry, Link, Presence, Record, Refused, Side, Verdict
 from reconciler.errors import NotApplied, SideDown, Unclear
+from reconciler.message import say
 from reconciler.ports import Transaction
 
 

@@ -10,11 +10,13 @@ from reconciler.cli.cycles import once, rebuild, report
 from reconciler.cli.looking import backup, check, config, history, status, targets, verify, why
 from reconciler.cli.pairs import link, retry, unlink
 from reconciler.cli.plans import apply, plan
+from reconciler.cli.running import daemon
+from reconciler.cli.speaking import HELP_OPTIONS, Speaking, everything, language_option
 from reconciler.cli.steering import ack, pause, restore, resume
 from reconciler.cli.trying import demo, sandbox
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=Speaking, context_settings={"help_option_names": HELP_OPTIONS, "max_content_width": 100})
 @click.version_option(__version__, prog_name="reconciler")
 def main() -> None:
     """Keep tasks of MISA AMIS Bán hàng and MISA AMIS Công việc equal, in both directions.
@@ -26,9 +28,11 @@ def main() -> None:
 
 COMMANDS = (
     *(demo, sandbox),
-    *(once, report, plan, apply, backfill, rebuild),
+    *(daemon, once, report, plan, apply, backfill, rebuild),
     *(link, unlink, retry, ack, restore, pause, resume),
     *(targets, status, history, why, verify, backup, check, config),
 )
 for command in COMMANDS:
     main.add_command(command)
+for command in everything(main):
+    language_option(command)

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 import click
 
 from reconciler.cli.ending import config_option, ending, run
+from reconciler.cli.speaking import spoken, tell
+from reconciler.message import say
 
 ASK_FROM = 50
 
@@ -37,10 +39,8 @@ def backfill(config_path: str | None, since: str | None, limit: int | None, dry_
             async with app.connect(settings) as connection:
                 found = await find_old(connection, state, since=first, limit=limit)
         for candidate in found:
-            click.echo(
-                f"{candidate.crm_id}  {candidate.title} -> {candidate.target.project} / {candidate.target.group}"
-            )
-        click.echo(f"{len(found)} tasks would be linked; nothing was written")
+            tell(f"{candidate.crm_id}  {candidate.title} -> {candidate.target.project} / {candidate.target.group}")
+        tell(say("{count} tasks would be linked; nothing was written", count=len(found)))
         return 0
 
     async def work() -> int:
@@ -48,14 +48,14 @@ def backfill(config_path: str | None, since: str | None, limit: int | None, dry_
             async with app.connect_writing(settings) as (connection, writers):
                 found = await find_old(connection, store, since=first, limit=limit)
                 if len(found) > ASK_FROM and not yes and sys.stdin.isatty():
-                    click.confirm(f"create work items for {len(found)} tasks?", abort=True)
+                    click.confirm(spoken(say("create work items for {count} tasks?", count=len(found))), abort=True)
                 with bar(len(found)) as progress:
                     linked, result = await link_old(connection, writers, store, found, progress=progress)
-        click.echo(f"{linked} of {len(found)} tasks are linked now")
+        tell(say("{linked} of {count} tasks are linked now", linked=linked, count=len(found)))
         if result is None:
             return 0
         for side, error in result.down.items():
-            click.echo(f"{side} unavailable: {error}; run it again to go on", err=True)
+            tell(say("{side} unavailable: {error}; run it again to go on", side=side, error=error), err=True)
         return result.exit_code
 
     return run(foresee() if dry_run else work())

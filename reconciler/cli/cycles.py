@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reconciler.cli.ending import config_option, ending, run
-from reconciler.core.message import joined, say
+from reconciler.cli.speaking import document, tell, translate
+from reconciler.message import say
 
 if TYPE_CHECKING:
-    from reconciler.cycle import Result
     from reconciler.settings import Settings
 
 
@@ -24,6 +24,7 @@ def once(config_path: str | None, sweep: bool) -> int:
     """Run one cycle (poll, plan, check, apply), then exit: for cron, tests and catching up."""
     from reconciler import app
     from reconciler.core.attention import grouped
+    from reconciler.requests import sentence
 
     settings = app.load(config_path, os.environ)
 
@@ -31,42 +32,22 @@ def once(config_path: str | None, sweep: bool) -> int:
         with app.writing_state(settings) as store:
             async with app.connect_cycle(settings) as run_cycle:
                 result = await run_cycle(store, sweeping=sweep)
-                click.echo(sentence(result))
+                tell(sentence(result))
                 for entry in grouped(store.attention()):
                     if entry.acked is None:
-                        click.echo(f"needs a person: {entry.side} {entry.id} {entry.code}: {entry.message}", err=True)
+                        tell(
+                            say(
+                                "needs a person: {side} {id} {code}: {message}",
+                                side=entry.side,
+                                id=entry.id,
+                                code=entry.code.value,
+                                message=entry.message,
+                            ),
+                            err=True,
+                        )
                 return result.exit_code
 
     return run(cycle())
-
-
-def sentence(result: Result) -> str:
-    """What a cycle did, on one line."""
-    counts = result.counts
-    if "would_create" in counts:
-        return _observed(result)
-    parts = [
-        f"{counts.get('created', 0)} created",
-        f"{counts.get('updated_work', 0)} work items updated",
-        f"{counts.get('updated_crm', 0)} CRM tasks updated",
-    ]
-    if counts.get("left_out"):
-        parts.append(say("{count} left out by [pilot]", count=counts["left_out"]))
-    parts += [f"{counts[name]} {name}" for name in ("unlinked", "refused", "dropped") if counts.get(name)]
-    down = [f"{side} unavailable: {error}" for side, error in result.down.items()]
-    return f"{result.outcome}: {', '.join(parts)}" + "".join(f"; {words}" for words in down)
-
-
-def _observed(result: Result) -> str:
-    from reconciler.report.render import foreseen
-
-    due = foreseen({name.removeprefix("would_"): n for name, n in result.counts.items() if name.startswith("would_")})
-    return joined(
-        [
-            say("{outcome}: only observing, nothing was written; due now: {due}", outcome=result.outcome, due=due),
-            *(say("{side} unavailable: {error}", side=side, error=error) for side, error in result.down.items()),
-        ]
-    )
 
 
 @click.command()
@@ -94,12 +75,12 @@ async def _report(settings: Settings, kind: str, output: Path | None, exit_code:
         app.check_identity(settings, state)
         async with app.connect(settings) as connection:
             data = await dry_run(connection, state)
-    text = FORMATS[kind](data)
+    text = FORMATS[kind](data, translate() if kind in ("text", "json") else document(settings.connection.language))
     if output is None:
-        click.echo(text, nl=False)
+        tell(text, nl=False)
     else:
         write_private(output, text)
-        click.echo(f"written to {output}", err=True)
+        tell(say("written to {output}", output=output), err=True)
     return report_code(data, exit_code)
 
 
@@ -137,7 +118,13 @@ def rebuild(config_path: str | None) -> int:
         with app.writing_state(settings) as store:
             async with app.connect(settings) as connection:
                 found, differing = await rebuild_links(connection, store, operator=app.operator())
-        click.echo(f"{found} links rebuilt; {differing} fields differ and wait on the attention list")
+        tell(
+            say(
+                "{found} links rebuilt; {differing} fields differ and wait on the attention list",
+                found=found,
+                differing=differing,
+            )
+        )
         return 4 if differing else 0
 
     return run(work())

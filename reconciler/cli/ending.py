@@ -7,11 +7,15 @@ import functools
 import sys
 import traceback
 from collections.abc import Callable, Coroutine
-from typing import Any, ParamSpec
+from typing import Any, ParamSpec, TypeVar
 
 import click
 
+from reconciler.cli.speaking import tell
+from reconciler.message import say
+
 P = ParamSpec("P")
+T = TypeVar("T")
 
 config_option = click.option(
     "--config",
@@ -31,14 +35,15 @@ def ending(command: Callable[P, int]) -> Callable[P, None]:
         try:
             code = command(*args, **kwargs)
         except ReconcilerError as error:
-            click.echo(f"reconciler: {error}", err=True)
+            for words in error.sentences:
+                tell(say("reconciler: {words}", words=words), err=True)
             code = error.exit_code
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except KeyboardInterrupt:
             code = 130
         except Exception:  # a bug: nothing is lost, the state is transactional
-            click.echo("reconciler: unexpected failure; nothing is lost. Please report this:", err=True)
+            tell(say("reconciler: unexpected failure; nothing is lost. Please report this:"), err=True)
             traceback.print_exc(file=sys.stderr)
             code = 1
         sys.exit(code)
@@ -46,6 +51,6 @@ def ending(command: Callable[P, int]) -> Callable[P, None]:
     return wrapped
 
 
-def run(work: Coroutine[Any, Any, int]) -> int:
+def run(work: Coroutine[Any, Any, T]) -> T:
     """Run an asynchronous command to its end."""
     return asyncio.run(work)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli.ending import config_option, ending, run
-from reconciler.core.message import say
+from reconciler.cli.speaking import spoken, tell, translate
+from reconciler.message import say
 
 if TYPE_CHECKING:
     from reconciler.settings import Settings
@@ -30,7 +31,7 @@ def status(config_path: str | None, kind: str) -> int:
     settings = app.load(config_path, os.environ)
     with app.reading_state(settings) as state:
         data = status_data(settings.connection.name, state)
-    click.echo(as_json(data) if kind == "json" else status_text(data), nl=False)
+    tell((as_json if kind == "json" else status_text)(data, translate()), nl=False)
     return 0
 
 
@@ -58,9 +59,9 @@ def history(
     with app.reading_state(settings) as state:
         rows = [entry_data(entry) for entry in state.journal(crm_id=task, work_id=item, since=first, until=last)]
     if kind == "json":
-        click.echo(json.dumps(rows, ensure_ascii=False, indent=1))
+        tell(json.dumps(rows, ensure_ascii=False, indent=1))
     else:
-        click.echo(history_csv(rows) if kind == "csv" else history_text(rows), nl=False)
+        tell((history_csv if kind == "csv" else history_text)(rows, translate()), nl=False)
     return 0
 
 
@@ -77,7 +78,8 @@ def moment_of(given: str, option: str, *, end: bool) -> datetime:
         moment = datetime.fromisoformat(given)
     except ValueError:
         raise click.BadParameter(
-            f"{given!r} is no date; write 2026-03-02 or 2026-03-02T09:00", param_hint=option
+            spoken(say("{given} is no date; write 2026-03-02 or 2026-03-02T09:00", given=repr(given))),
+            param_hint=option,
         ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=ZONE)
 
@@ -96,7 +98,7 @@ def why(task: str, config_path: str | None) -> int:
     with app.reading_state(settings) as state:
         data = pair_data(state, task)
         rows = [entry_data(entry) for entry in state.journal(crm_id=task)]
-    click.echo(why_text(data, rows), nl=False)
+    tell(why_text(data, rows, translate()), nl=False)
     return 0
 
 
@@ -112,10 +114,10 @@ def verify(config_path: str | None) -> int:
     with app.reading_state(settings) as state:
         fault = first_fault(state)
     if fault is not None:
-        click.echo(f"the journal is not intact: {fault}", err=True)
+        tell(say("the journal is not intact: {fault}", fault=fault), err=True)
         return 1
-    click.echo("the journal is intact: no entry was altered, removed from the middle, inserted or reordered")
-    click.echo("not proven: that nothing was cut off at the end, and that the values were true when written")
+    tell(say("the journal is intact: no entry was altered, removed from the middle, inserted or reordered"))
+    tell(say("not proven: that nothing was cut off at the end, and that the values were true when written"))
     return 0
 
 
@@ -130,7 +132,7 @@ def backup(file: Path, config_path: str | None) -> int:
 
     settings = app.load(config_path, os.environ)
     back_up(settings.state.url.get_secret_value(), file)
-    click.echo(f"the state is copied to {file}")
+    tell(say("the state is copied to {file}", file=file))
     return 0
 
 
@@ -169,12 +171,12 @@ async def _targets(settings: Settings, kind: str) -> int:
             {"id": one.id, "name": one.name, "groups": [{"id": g.id, "name": g.name} for g in groups[one.id]]}
             for one in usable
         ]
-        click.echo(json.dumps(rows, ensure_ascii=False, indent=1))
+        tell(json.dumps(rows, ensure_ascii=False, indent=1))
         return 0
     for one in usable:
-        click.echo(f"{one.id}  {one.name}")
+        tell(f"{one.id}  {one.name}")
         for group in groups[one.id]:
-            click.echo(f"    {group.id}  {group.name}")
+            tell(f"    {group.id}  {group.name}")
     return 0
 
 
@@ -186,12 +188,19 @@ def check(config_path: str | None) -> int:
     from reconciler import app
 
     settings = app.load(config_path, os.environ)
-    click.echo(f"config: {app.default_config(config_path)} is valid")
+    tell(say("config: {file} is valid", file=app.default_config(config_path)))
     maps = app.status_maps(settings)
     for row in maps.collapses():
         words = ", ".join(f"«{word}»" for word in row.crm)
-        click.echo(f"status: {words} -> «{row.work}»; a change in Work brings back «{row.back}»")
-    click.echo("status: the laws of the two maps are proven for every known status")
+        tell(
+            say(
+                "status: {words} -> «{work}»; a change in Work brings back «{back}»",
+                words=words,
+                work=row.work,
+                back=row.back,
+            )
+        )
+    tell(say("status: the laws of the two maps are proven for every known status"))
     return run(_check(settings))
 
 
@@ -209,26 +218,33 @@ async def _check(settings: Settings) -> int:
                 await reader.by_id(["1"])
                 offset = reader.offset()
             except SideError as error:
-                click.echo(f"{side}: {error}", err=True)
+                tell(say("{side}: {error}", side=side, error=error), err=True)
                 code = 6
                 continue
             seconds = "unknown" if offset.value is None else f"{offset.value.total_seconds():+.1f} s"
             margin = offset.uncertainty.total_seconds()
-            click.echo(f"{side}: connected, may read; clock offset {seconds} (± {margin:.1f} s)")
+            tell(
+                say(
+                    "{side}: connected, may read; clock offset {seconds} (± {margin} s)",
+                    side=side,
+                    seconds=seconds,
+                    margin=f"{margin:.1f}",
+                )
+            )
         try:
             projects = await connection.catalogue.projects()
         except SideError as error:
-            click.echo(f"work: projects cannot be read: {error}", err=True)
+            tell(say("work: projects cannot be read: {error}", error=error), err=True)
             return 6
         usable = [one for one in projects if one.may_add and not one.department and not one.archived]
-        click.echo(f"work: {len(usable)} of {len(projects)} projects can take tasks")
+        tell(say("work: {usable} of {all} projects can take tasks", usable=len(usable), all=len(projects)))
         meant = {word(one.name) for one in projects} | {one.id for one in projects}
         for wanted in settings.pilot.projects:
             if word(wanted) not in meant:
-                click.echo(say("pilot: AMIS Công việc shows no project «{wanted}»", wanted=wanted), err=True)
+                tell(say("pilot: AMIS Công việc shows no project «{wanted}»", wanted=wanted), err=True)
                 code = 2
         if not usable:
-            click.echo("work: grant the connection's user the right to add tasks to at least one project", err=True)
+            tell(say("work: grant the connection's user the right to add tasks to at least one project"), err=True)
     return code
 
 
@@ -242,4 +258,4 @@ def schema() -> None:
     """Print the config's JSON Schema, for editors."""
     from reconciler.settings import json_schema
 
-    click.echo(json.dumps(json_schema(), ensure_ascii=False, indent=2))
+    tell(json.dumps(json_schema(), ensure_ascii=False, indent=2))

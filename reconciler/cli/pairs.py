@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
-
 import click
 
-from reconciler.cli.ending import config_option, ending, run
+from reconciler.cli.asking import ask
+from reconciler.cli.ending import config_option, ending
+from reconciler.cli.speaking import spoken
+from reconciler.message import say
 
 
 @click.command()
@@ -18,27 +19,11 @@ from reconciler.cli.ending import config_option, ending, run
 @ending
 def link(task: str, config_path: str | None, project: str | None, group: str | None, item: str | None) -> int:
     """Create the work item of CRM task TASK in a project and task group, or link it to an existing item."""
-    from reconciler import app
-    from reconciler.core.model import Target
-    from reconciler.linking import link_to_item, link_to_target
+    from reconciler.requests import Link
 
     if (item is None) == (project is None or group is None) or (item is not None and (project or group)):
-        raise click.UsageError("give either --project and --group, or --item")
-    settings = app.load(config_path, os.environ)
-
-    async def work() -> int:
-        with app.writing_state(settings) as store:
-            async with app.connect_writing(settings) as (connection, writers):
-                who = app.operator()
-                if item is not None:
-                    done = await link_to_item(connection, writers, store, task, item, operator=who)
-                else:
-                    target = Target(project=(project or "").strip(), group=(group or "").strip())
-                    done = await link_to_target(connection, writers, store, task, target, operator=who)
-        click.echo(done.message, err=done.exit_code != 0)
-        return done.exit_code
-
-    return run(work())
+        raise click.UsageError(spoken(say("give either --project and --group, or --item")))
+    return ask(config_path, Link(task=task, project=project, group=group, item=item))
 
 
 @click.command()
@@ -48,14 +33,9 @@ def link(task: str, config_path: str | None, project: str | None, group: str | N
 @ending
 def unlink(task: str, config_path: str | None, reason: str) -> int:
     """Forget the pair of CRM task TASK. Both records stay; it is not linked again until `link`."""
-    from reconciler import app
-    from reconciler.linking import unlink as forget
+    from reconciler.requests import Unlink
 
-    settings = app.load(config_path, os.environ)
-    with app.writing_state(settings) as store:
-        done = forget(store, app.REAL.clock.now(), task, reason, app.operator())
-    click.echo(done.message)
-    return done.exit_code
+    return ask(config_path, Unlink(task=task, reason=reason))
 
 
 @click.command()
@@ -66,13 +46,8 @@ def unlink(task: str, config_path: str | None, reason: str) -> int:
 @ending
 def retry(task: str | None, config_path: str | None, item: str | None, everything: bool) -> int:
     """Release TASK (or --item, or --all) from the attention list and from its back-off; the next cycle tries again."""
-    from reconciler import app
-    from reconciler.linking import retry as release
+    from reconciler.requests import Retry
 
     if sum((task is not None, item is not None, everything)) != 1:
-        raise click.UsageError("give one of TASK, --item or --all")
-    settings = app.load(config_path, os.environ)
-    with app.writing_state(settings) as store:
-        done = release(store, app.REAL.clock.now(), app.operator(), task=task, item=item)
-    click.echo(done.message)
-    return done.exit_code
+        raise click.UsageError(spoken(say("give one of TASK, --item or --all")))
+    return ask(config_path, Retry(task=task, item=item))

@@ -8,6 +8,8 @@ from pathlib import Path
 import click
 
 from reconciler.cli.ending import config_option, ending, run
+from reconciler.cli.speaking import tell, translate
+from reconciler.message import say
 
 
 @click.command()
@@ -32,8 +34,8 @@ def plan(config_path: str | None, output: Path, exit_code: bool) -> int:
                 data, prospect = await foresee(connection, state)
         operations = prospect.checked.operations
         write_private(output, plan_file(operations, app.identity(settings), prospect.moment.now))
-        click.echo(as_text(data), nl=False)
-        click.echo(f"saved to {output}", err=True)
+        tell(as_text(data, translate()), nl=False)
+        tell(say("saved to {output}", output=output), err=True)
         return report_code(data, exit_code)
 
     return run(work())
@@ -46,9 +48,9 @@ def plan(config_path: str | None, output: Path, exit_code: bool) -> int:
 def apply(file: Path, config_path: str | None) -> int:
     """Apply the plan in FILE, once. Operations whose records changed meanwhile are refused one by one and named."""
     from reconciler import app
-    from reconciler.cli.cycles import sentence
     from reconciler.cycle import run_cycle
     from reconciler.planfile import read_plan, spend
+    from reconciler.requests import sentence
 
     settings = app.load(config_path, os.environ)
 
@@ -62,8 +64,8 @@ def apply(file: Path, config_path: str | None) -> int:
             planned = {one.canonical for one in result.prospect.checked.operations}
             refused = sorted(saved.operations - planned)
             for one in refused:
-                click.echo(f"refused, its records changed since the plan: {one}", err=True)
-            click.echo(sentence(result))
+                tell(say("refused, its records changed since the plan: {one}", one=one), err=True)
+            tell(sentence(result))
             dropped = result.counts.get("dropped", 0)
             return 4 if (refused or dropped) and result.exit_code == 0 else result.exit_code
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
-
 import click
 
-from reconciler.cli.ending import config_option, ending, run
+from reconciler.cli.asking import ask
+from reconciler.cli.ending import config_option, ending
+from reconciler.cli.speaking import spoken
+from reconciler.message import say
 
 
 @click.command()
@@ -16,16 +17,11 @@ from reconciler.cli.ending import config_option, ending, run
 @ending
 def pause(config_path: str | None, reason: str, until: str | None) -> int:
     """Let writes wait until `resume` or --until; reads go on."""
-    from reconciler import app
     from reconciler.cli.looking import moment_of
-    from reconciler.halting import pause as hold_back
+    from reconciler.requests import Pause
 
-    settings = app.load(config_path, os.environ)
-    end = moment_of(until, "--until", end=False) if until else None
-    with app.writing_state(settings) as store:
-        hold_back(store, app.REAL.clock.now(), reason, end, app.operator())
-    click.echo("paused; `reconciler resume --reason ..` goes on")
-    return 0
+    end = moment_of(until, "--until", end=False).isoformat() if until else None
+    return ask(config_path, Pause(reason=reason, until=end))
 
 
 @click.command()
@@ -35,28 +31,9 @@ def pause(config_path: str | None, reason: str, until: str | None) -> int:
 @ending
 def resume(config_path: str | None, reason: str, approve: str | None) -> int:
     """End a pause, or plan again after a safety halt; --approve applies exactly what was held."""
-    from reconciler import app
-    from reconciler.cli.cycles import sentence
-    from reconciler.cycle import run_cycle
-    from reconciler.halting import resume as go_on
+    from reconciler.requests import Resume
 
-    settings = app.load(config_path, os.environ)
-
-    async def work() -> int:
-        with app.writing_state(settings) as store:
-            click.echo(go_on(store, app.REAL.clock.now(), reason, app.operator(), approve))
-            if approve is None:
-                return 0
-            wanted = set(store.fact("approved") or ())
-            async with app.connect_writing(settings) as (connection, writers):
-                result = await run_cycle(connection, writers, store)
-            planned = {one.canonical for one in result.prospect.checked.operations}
-            for missing in sorted(wanted - planned):
-                click.echo(f"skipped, changed meanwhile: {missing}", err=True)
-            click.echo(sentence(result))
-            return 4 if wanted - planned and result.exit_code == 0 else result.exit_code
-
-    return run(work())
+    return ask(config_path, Resume(reason=reason, approve=approve))
 
 
 @click.command()
@@ -67,34 +44,19 @@ def resume(config_path: str | None, reason: str, approve: str | None) -> int:
 @ending
 def ack(task: str | None, config_path: str | None, item: str | None, reason: str) -> int:
     """Dismiss the attention entries of CRM task TASK (or --item) until their content changes."""
-    from reconciler import app
-    from reconciler.linking import ack as dismiss
+    from reconciler.requests import Ack
 
     if (task is None) == (item is None):
-        raise click.UsageError("give either TASK or --item")
-    settings = app.load(config_path, os.environ)
-    with app.writing_state(settings) as store:
-        done = dismiss(store, app.REAL.clock.now(), app.operator(), reason, task=task, item=item)
-    click.echo(done.message)
-    return done.exit_code
+        raise click.UsageError(spoken(say("give either TASK or --item")))
+    return ask(config_path, Ack(task=task, item=item, reason=reason))
 
 
 @click.command()
-@click.argument("entry", type=int)
+@click.argument("entry", type=click.IntRange(1, 2**63 - 1))
 @config_option
 @ending
 def restore(entry: int, config_path: str | None) -> int:
     """Bring back the value that journal entry ENTRY overwrote, as a new, planned, journalled edit."""
-    from reconciler import app
-    from reconciler.linking import restore as bring_back
+    from reconciler.requests import Restore
 
-    settings = app.load(config_path, os.environ)
-
-    async def work() -> int:
-        with app.writing_state(settings) as store:
-            async with app.connect_writing(settings) as (connection, writers):
-                done = await bring_back(connection, writers, store, entry, operator=app.operator())
-        click.echo(done.message, err=done.exit_code != 0)
-        return done.exit_code
-
-    return run(work())
+    return ask(config_path, Restore(entry=entry))

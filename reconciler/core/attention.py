@@ -9,11 +9,35 @@ from datetime import datetime
 from typing import Final
 
 from reconciler.core import text
-from reconciler.core.message import joined, say
 from reconciler.core.model import Aside, Attention, Candidate, Code, Field, Link, Side
+from reconciler.message import joined, say
 
 NAMED_AT_MOST: Final = 10
 """Tasks that a common entry names; the rest are counted."""
+
+
+SALESPERSON: Final = frozenset(
+    {
+        Code.TARGET_IS_DEPARTMENT,
+        Code.TARGET_NOT_FOUND,
+        Code.TARGET_ARCHIVED,
+        Code.TARGET_AMBIGUOUS,
+        Code.TARGET_CHANGED,
+        Code.GROUP_NOT_IN_PROJECT,
+        Code.FIELD_TOO_LONG,
+        Code.INVALID_VALUE,
+        Code.NO_BASE,
+        Code.DELETED_ELSEWHERE,
+    }
+)
+PROJECT_LEAD: Final = frozenset({Code.TARGET_FORBIDDEN, Code.WAITING_APPROVAL, Code.DUPLICATE_MARKER, Code.UNCONFIRMED})
+
+
+def fixer(code: Code) -> str:
+    """Who can fix it: the salesperson in the CRM, the project lead in Work, or the administrator of the connection."""
+    if code in SALESPERSON:
+        return "salesperson"
+    return "project_lead" if code in PROJECT_LEAD else "administrator"
 
 
 def aside_entry(link: Link, name: Field, aside: Aside) -> Attention:
@@ -24,7 +48,13 @@ def aside_entry(link: Link, name: Field, aside: Aside) -> Attention:
         id=link.half(giver).id,
         code=aside.code,
         field=name,
-        message=f"{name} was not written to {aside.side} {link.half(aside.side).id}: {aside.words}",
+        message=say(
+            "{name} was not written to {side} {id}: {words}",
+            name=name,
+            side=aside.side,
+            id=link.half(aside.side).id,
+            words=aside.words,
+        ),
         words=aside.words,
         title=link.title,
         since=aside.since,
@@ -43,6 +73,24 @@ def candidate_entry(candidate: Candidate, now: datetime) -> Attention:
         title=candidate.title,
         since=now,
         content=json.dumps([candidate.target.project, candidate.target.group, candidate.words], ensure_ascii=False),
+    )
+
+
+def lost_sight(link: Link, now: datetime) -> Attention:
+    """The attention entry of a work item that is hidden together with its project."""
+    return Attention(
+        side=Side.WORK,
+        id=link.work.id,
+        code=Code.LOST_SIGHT,
+        message=say(
+            "work item {id} and its whole project {project} can no longer be seen: the connection's user lost its "
+            "right there. Nothing is unlinked; give the right back, or `reconciler unlink {task}`",
+            id=link.work.id,
+            project=link.work.project or "",
+            task=link.crm.id,
+        ),
+        title=link.title,
+        since=now,
     )
 
 

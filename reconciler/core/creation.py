@@ -9,6 +9,7 @@ from reconciler.core.model import Aside, Code, Direction, Field, Record, Side, V
 from reconciler.core.moment import Moment
 from reconciler.core.policy import Policy
 from reconciler.core.route import Places
+from reconciler.message import say
 
 
 def payload(
@@ -38,9 +39,14 @@ def refusal(
     """What the target is known to refuse before it is asked: a text over its limit, a doer who is no member."""
     limit = policy.lengths[target].get(name)
     if limit is not None and isinstance(value, str) and len(value) > limit:
-        return Unmapped(Code.FIELD_TOO_LONG, f"{len(value)} characters; at most {limit} are accepted there")
+        return Unmapped(
+            Code.FIELD_TOO_LONG,
+            say("{count} characters; at most {limit} are accepted there", count=len(value), limit=limit),
+        )
     if name is Field.OWNER and target is Side.WORK and isinstance(value, tuple) and value and project is not None:
         members = places.members.get(project)
         if members is not None and value[0] not in members:
-            return Unmapped(Code.PERSON_UNKNOWN, f"{value[0]} is no member of project {project}")
+            return Unmapped(
+                Code.PERSON_UNKNOWN, say("{value} is no member of project {project}", value=value[0], project=project)
+            )
     return None

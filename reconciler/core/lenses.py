@@ -19,6 +19,7 @@ from typing import Final, Protocol
 from reconciler.core import text
 from reconciler.core.model import Code, Field, Side, Value
 from reconciler.core.status import StatusMaps
+from reconciler.message import say
 
 ZONE_SUFFIX: Final = "+07:00"
 
@@ -180,7 +181,9 @@ class OwnerLens:
             return ()
         code = self.code(crm)
         if code is None:
-            return Unmapped(Code.PERSON_UNKNOWN, f"«{_str(crm)}» names no employee code; add the person to [people]")
+            return Unmapped(
+                Code.PERSON_UNKNOWN, say("«{crm}» names no employee code; add the person to [people]", crm=_str(crm))
+            )
         return (code, *(doer for doer in _doers(old)[1:] if doer != code))
 
     def to_crm(self, work: Value, old: Value) -> Value | Unmapped:
@@ -243,7 +246,9 @@ class StatusLens:
             return old
         image = self.maps.to_work(_str(crm))
         if image is None:
-            return Unmapped(Code.STATUS_UNKNOWN, f'«{_str(crm)}» is not in [status.to_work], and there is no "*"')
+            return Unmapped(
+                Code.STATUS_UNKNOWN, say('«{crm}» is not in [status.to_work], and there is no "*"', crm=_str(crm))
+            )
         return image
 
     def to_crm(self, work: Value, old: Value) -> Value | Unmapped:
@@ -251,7 +256,9 @@ class StatusLens:
             return old
         image = self.maps.to_crm(_str(work))
         if image is None:
-            return Unmapped(Code.STATUS_UNKNOWN, f'«{_str(work)}» is not in [status.to_crm], and there is no "*"')
+            return Unmapped(
+                Code.STATUS_UNKNOWN, say('«{work}» is not in [status.to_crm], and there is no "*"', work=_str(work))
+            )
         return image
 
 

@@ -27,7 +27,13 @@ class OffsetEstimate:
         self._last = UNKNOWN
 
     def add(self, date: datetime, sent: datetime, received: datetime) -> None:
-        """Take one answer's date into account."""
+        """Take one answer's date into account.
+
+        Received before it was sent means that our clock was set back meanwhile: then no sample holds any more.
+        """
+        if received < sent:
+            self._samples.clear()
+            return
         low, high = date - received, date + SECOND - sent
         self._expire(received)
         lows = [low, *(sample[1] for sample in self._samples)]

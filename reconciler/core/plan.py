@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 from reconciler.core import text
-from reconciler.core.attention import aside_entry, candidate_entry
+from reconciler.core.attention import aside_entry, candidate_entry, lost_sight
 from reconciler.core.creation import payload, refusal
 from reconciler.core.lenses import Lens, Unmapped, put
 from reconciler.core.merge import Accepted, Conflict, Flow, Settled, Triple, merge
@@ -146,6 +146,10 @@ def _plan_pair(link: Link, policy: Policy, moment: Moment, places: Places, draft
     if lost is not None and outside:
         _leave_out(link, moment, draft)
         return
+    if lost is Side.WORK and _out_of_sight(link, places):
+        draft.raised.append(lost_sight(link, moment.now))
+        draft.links[link.crm.id] = replace(link, frozen=True, dirty_since=None)
+        return
     if lost is not None:
         _plan_loss(link, lost, policy, moment, draft)
         return
@@ -196,6 +200,8 @@ def _plan_pair(link: Link, policy: Policy, moment: Moment, places: Places, draft
                 draft.raised.append(aside_entry(link, name, change))
             case None:
                 waiting = waiting or _waits_for_time(link.aside.get(name), moment)
+    if link.frozen:
+        draft.cleared.append(lost_sight(link, moment.now))
     frozen = _frozen(link, moment)
     link = replace(link, frozen=frozen, completed=_completed(link, policy))
     if outside and (waiting or lacking(link, policy)):
@@ -227,6 +233,12 @@ def _leave_out(link: Link, moment: Moment, draft: _Draft) -> None:
 def _frozen(link: Link, moment: Moment) -> bool:
     archived = any(link.half(side).presence is Presence.ARCHIVED for side in Side)
     return archived or (link.work.project is not None and link.work.project in moment.archived)
+
+
+def _out_of_sight(link: Link, places: Places) -> bool:
+    """Whether a work item is gone together with its whole project: a right was taken away, nothing was deleted."""
+    gone, project = link.work.presence is Presence.GONE, link.work.project
+    return gone and project is not None and all(shown.id != project for shown in places.projects)
 
 
 def _completed(link: Link, policy: Policy) -> bool:
@@ -410,10 +422,12 @@ def _plan_create(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
-    """What a plan must know of AMIS Work's places: targets to resolve, projects whose members matter."""
+    """What a plan must know of AMIS Work's places: targets to resolve, projects whose members matter, and whether a
+    work item is gone (`sight`: then the list of projects says whether it was deleted or hidden)."""
 
     targets: frozenset[tuple[str, str]] = frozenset()
     projects: frozenset[str] = frozenset()
+    sight: bool = False
 
 
 def needs(work: Workload, policy: Policy, moment: Moment) -> Needs:
@@ -433,4 +447,5 @@ def needs(work: Workload, policy: Policy, moment: Moment) -> Needs:
         if project
     }
     targets = frozenset((c.target.project, c.target.group) for c, _ in work.candidates)
-    return Needs(targets=targets, projects=frozenset(projects))
+    sight = any(link.work.presence is Presence.GONE for link in work.links)
+    return Needs(targets=targets, projects=frozenset(projects), sight=sight)

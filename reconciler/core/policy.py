@@ -28,7 +28,8 @@ class Limits:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """`config` is the settings' fingerprint: a refused value is tried again when it changes. `revert_window` is the
-    time within which three reverts of one field set it aside.
+    time within which three reverts of one field set it aside. `back_off` is how long a side that failed is left alone
+    at first.
 
     `lengths` are the known limits of each side in characters; `marks` the sides on which a marker is written. `tells`:
     the CRM has a result field for verdicts. `pilot` says what is acted on.
@@ -44,6 +45,7 @@ class Policy:
     resolve_after: timedelta
     confirm_after: timedelta
     retry_for: timedelta
+    back_off: timedelta
     routes: tuple[Route, ...]
     propagate_deletes: bool
     revert_window: timedelta

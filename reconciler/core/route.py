@@ -13,6 +13,7 @@ from datetime import datetime
 from reconciler.core import text
 from reconciler.core.lenses import OwnerLens
 from reconciler.core.model import Code, Field, Presence, Project, Record, Target, TaskGroup
+from reconciler.message import say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,28 +72,39 @@ def find_project(wanted: str, projects: Sequence[Project]) -> Project | Unusable
     if not found:
         return Unusable(
             Code.TARGET_NOT_FOUND,
-            f"AMIS Công việc has no project or group «{wanted}», or the connection cannot see it;"
-            " correct the target or ask for access",
+            say(
+                "AMIS Công việc has no project or group «{wanted}», or the connection cannot see it; "
+                "correct the target or ask for access",
+                wanted=wanted,
+            ),
         )
     if len(usable) > 1 and not by_id:
         ids = ", ".join(project.id for project in usable)
         return Unusable(
-            Code.TARGET_AMBIGUOUS, f"«{wanted}» is the name of several projects ({ids}); give the id instead"
+            Code.TARGET_AMBIGUOUS,
+            say("«{wanted}» is the name of several projects ({ids}); give the id instead", wanted=wanted, ids=ids),
         )
     project = found[0]
     if project.department:
         return Unusable(
             Code.TARGET_IS_DEPARTMENT,
-            f"«{project.name}» is a department or sub-department and holds no tasks; choose a project or group",
+            say(
+                "«{name}» is a department or sub-department and holds no tasks; choose a project or group",
+                name=project.name,
+            ),
         )
     if project.archived:
         return Unusable(
-            Code.TARGET_ARCHIVED, f"project «{project.name}» is archived; choose another or take it out of the archive"
+            Code.TARGET_ARCHIVED,
+            say("project «{name}» is archived; choose another or take it out of the archive", name=project.name),
         )
     if not project.may_add:
         return Unusable(
             Code.TARGET_FORBIDDEN,
-            f"the connection may not add tasks to «{project.name}»; grant the right or choose another project",
+            say(
+                "the connection may not add tasks to «{name}»; grant the right or choose another project",
+                name=project.name,
+            ),
         )
     return project
 
@@ -111,11 +123,21 @@ def find_group(wanted: str, project: Project, groups: Sequence[TaskGroup]) -> Ta
         names = ", ".join(f"{group.name} ({group.id})" for group in groups) or "none"
         return Unusable(
             Code.GROUP_NOT_IN_PROJECT,
-            f"«{wanted}» is not a task group of «{project.name}»; its task groups are: {names}",
+            say(
+                "«{wanted}» is not a task group of «{name}»; its task groups are: {names}",
+                wanted=wanted,
+                name=project.name,
+                names=names,
+            ),
         )
     if len(found) > 1:
         return Unusable(
-            Code.TARGET_AMBIGUOUS, f"«{wanted}» is the name of several task groups of «{project.name}»; give the id"
+            Code.TARGET_AMBIGUOUS,
+            say(
+                "«{wanted}» is the name of several task groups of «{name}»; give the id",
+                wanted=wanted,
+                name=project.name,
+            ),
         )
     return found[0]
 

@@ -14,6 +14,7 @@ from reconciler.core.lenses import empty
 from reconciler.core.model import Presence, Side
 from reconciler.core.operations import Create, Delete, Operation, Unlink, Update, fingerprint
 from reconciler.core.policy import Limits
+from reconciler.message import joined, say
 
 EVERYTHING: Final = "everything"
 EMPTIED_FROM: Final = 3
@@ -75,21 +76,25 @@ def check(operations: Sequence[Operation], limits: Limits, around: Circumstances
     """Sort the operations into those that may go on and those that are held."""
     for side, lost in around.lost.items():
         if not around.approved and lost >= EMPTIED_FROM and lost >= around.linked:
-            message = f"none of the {lost} linked records of {side} can be seen any more; nothing is written"
+            message = say(
+                "none of the {lost} linked records of {side} can be seen any more; nothing is written",
+                lost=lost,
+                side=side,
+            )
             halt = Halt(reason="emptied_side", message=message, kinds=(EVERYTHING,), held=tuple(operations))
             return Checked(operations=(), halt=halt)
     counted: dict[str, list[Operation]] = {}
     for operation in operations:
         if operation.canonical not in around.approved:
             counted.setdefault(kind_of(operation), []).append(operation)
-    tripped = {name: why for name, found in counted.items() if (why := _over(name, len(found), limits, around))}
+    tripped = {name: over for name, found in counted.items() if (over := _over(name, len(found), limits, around))}
     kinds = tuple(sorted({*tripped, *(name for name in counted if held(name, around.still_held))}))
     if not kinds:
         return Checked(operations=tuple(operations))
     holding = tuple(one for name in kinds for one in counted[name])
     reason = "limit" if tripped else "still_held"
-    message = "; ".join(tripped.values()) or "held since an earlier halt; look at it, then `reconciler resume`"
-    halt = Halt(reason=reason, message=message, kinds=kinds, held=holding)
+    why = joined(tripped.values()) or say("held since an earlier halt; look at it, then `reconciler resume`")
+    halt = Halt(reason=reason, message=why, kinds=kinds, held=holding)
     chosen = {id(one) for one in holding}
     return Checked(operations=tuple(one for one in operations if id(one) not in chosen), halt=halt)
 
@@ -101,21 +106,41 @@ def held(name: str, still_held: Collection[str]) -> bool:
 
 def _over(name: str, count: int, limits: Limits, around: Circumstances) -> str | None:
     if name == "create":
-        return f"{count} creates, at most {limits.max_creates} a cycle" if count > limits.max_creates else None
+        return (
+            say("{count} creates, at most {max_creates} a cycle", count=count, max_creates=limits.max_creates)
+            if count > limits.max_creates
+            else None
+        )
     if name.startswith("delete"):
         share = limits.max_delete_percent / 100 * around.linked
-        most = f"{count} deletions or unlinks ({name})"
+        most = say("{count} deletions or unlinks ({name})", count=count, name=name)
         if count > limits.max_deletes:
-            return f"{most}, at most {limits.max_deletes} a cycle"
+            return say("{most}, at most {max_deletes} a cycle", most=most, max_deletes=limits.max_deletes)
         if count >= limits.min_deletes and count > share:
-            return f"{most}, more than {limits.max_delete_percent:g} % of {around.linked} pairs"
+            return say(
+                "{most}, more than {max_delete_percent} % of {linked} pairs",
+                most=most,
+                max_delete_percent=f"{limits.max_delete_percent:g}",
+                linked=around.linked,
+            )
         return None
     scale = min(SCALE_AT_MOST, 1 + around.down_for.days)
     share = limits.max_update_percent / 100 * around.open_pairs * scale
     if count > limits.max_updates * scale:
-        return f"{count} updates ({name}), at most {limits.max_updates * scale} a cycle"
+        return say(
+            "{count} updates ({name}), at most {value} a cycle",
+            count=count,
+            name=name,
+            value=limits.max_updates * scale,
+        )
     if count >= limits.min_updates and count > share:
-        return f"{count} updates ({name}), more than {limits.max_update_percent:g} % of {around.open_pairs} open pairs"
+        return say(
+            "{count} updates ({name}), more than {max_update_percent} % of {open_pairs} open pairs",
+            count=count,
+            name=name,
+            max_update_percent=f"{limits.max_update_percent:g}",
+            open_pairs=around.open_pairs,
+        )
     return None
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from reconciler.core import text
+from reconciler.message import say
 
 STAR: Final = "*"
 KNOWN_CRM: Final = ("Chưa bắt đầu", "Đang thực hiện", "Đang chờ", "Tạm hoãn", "Hoàn thành")
@@ -51,7 +52,7 @@ class StatusMaps:
 
     def broken_laws(self, seen: Iterable[str] = ()) -> list[str]:
         """One sentence for each known CRM status that breaks the law; empty means proven."""
-        faults = []
+        faults: list[str] = []
         for status in self.known_crm(seen):
             image = self.to_work(status)
             if image is None:
@@ -60,8 +61,14 @@ class StatusMaps:
             there = None if back is None else self.to_work(back)
             if there is None or text.word(there) != text.word(image):
                 faults.append(
-                    f"«{status}» becomes «{image}» in Work, which comes back as «{back or '?'}»"
-                    f" and would then become «{there or '?'}»: the two sides could never agree"
+                    say(
+                        "«{status}» becomes «{image}» in Work, which comes back as «{back}» and would then "
+                        "become «{there}»: the two sides could never agree",
+                        status=status,
+                        image=image,
+                        back=back or "?",
+                        there=there or "?",
+                    )
                 )
         return faults
 

@@ -11,6 +11,13 @@ from reconciler.core.merge import Triple
 from reconciler.core.model import Aside, Code, Field, Link, Side
 from reconciler.core.moment import Moment
 from reconciler.core.policy import Policy
+from reconciler.core.status import KNOWN_CRM, KNOWN_WORK
+from reconciler.message import say
+
+DOCUMENTED: Final = {
+    Side.CRM: frozenset(text.word(name) for name in KNOWN_CRM),
+    Side.WORK: frozenset(text.word(name) for name in KNOWN_WORK),
+}
 
 REVERTS: Final = 3
 """So many reverts of one field within the window set it aside."""
@@ -38,9 +45,13 @@ def fought_over(link: Link, name: Field, giver: Side, seen: Triple, policy: Poli
         side=giver.other,
         code=Code.PING_PONG,
         words=(
-            f"the value flips between «{seen.crm}» (CRM) and «{seen.work}» (Work) without a user's edit: another"
-            " program writes here too, for example the vendor's own connector or an automation; switch that off,"
-            " then `retry`"
+            say(
+                "the value flips between «{crm}» (CRM) and «{work}» (Work) without a user's edit: "
+                "another program writes here too, for example the vendor's own connector or an "
+                "automation; switch that off, then `retry`",
+                crm=seen.crm,
+                work=seen.work,
+            )
         ),
         value=seen.now(giver),
         since=moment.now,
@@ -48,17 +59,25 @@ def fought_over(link: Link, name: Field, giver: Side, seen: Triple, policy: Poli
 
 
 def renamed(link: Link, name: Field, giver: Side, seen: Triple, moment: Moment) -> Aside | None:
-    """A status word that nobody has seen before, on a record whose stamp did not move: somebody renamed a status."""
+    """A status word that nobody has seen before, on a record whose stamp did not move: somebody renamed a status.
+
+    A word that the documents name is no such word: within one second a stamp cannot move twice, and people are quick.
+    """
     value = seen.now(giver)
     known = moment.statuses.get(giver)
-    if name is not Field.STATUS or not known or not isinstance(value, str) or text.word(value) in known:
+    if name is not Field.STATUS or not known or not isinstance(value, str):
+        return None
+    if text.word(value) in known | DOCUMENTED[giver]:
         return None
     if link.half(giver).stamps.get(name) is not None:
         return None
     return Aside(
         side=giver.other,
         code=Code.STATUS_UNKNOWN,
-        words=f"«{value}» is new, and the record's stamp did not move: a status was renamed; map it in [status]",
+        words=say(
+            "«{value}» is new, and the record's stamp did not move: a status was renamed; map it in [status]",
+            value=value,
+        ),
         value=value,
         since=moment.now,
     )

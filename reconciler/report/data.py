@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from reconciler.core.attention import grouped
+from reconciler.core.attention import fixer, grouped
 from reconciler.core.lenses import StatusLens
 from reconciler.core.model import Attention, Code, CycleRow, Entry, Field, Link, Reading, Side, Value
 from reconciler.core.operations import ConflictLine, Create, Delete, Operation, Unlink, Update, fingerprint, kind
 from reconciler.core.operations import name as kind_and_side
 from reconciler.core.plan import Outside, Plan
 from reconciler.core.policy import Policy
+from reconciler.message import unpack
 from reconciler.ports import StateReader
 
 Json = dict[str, Any]
@@ -41,6 +42,7 @@ def report_data(
         "generated_at": utc(generated_at),
         "complete": complete,
         "fingerprint": fingerprint(operations),
+        "last_cycle_at": utc(next((row.finished_at for row in state.cycles(limit=1)), None)),
         "watermarks": watermarks(state),
         "summary": summary(operations, len(plan.conflicts), len(attention)),
         "operations": [operation_data(operation) for operation in operations],
@@ -174,11 +176,12 @@ def _key(entry: Attention) -> tuple[object, ...]:
 
 
 def attention_data(entry: Attention) -> Json:
-    """One entry of the attention list; `words` are the server's own."""
+    """One entry of the attention list; `who` can fix it, `words` are the server's own."""
     return {
         "side": entry.side.value,
         "id": entry.id,
         "code": entry.code.value,
+        "who": fixer(entry.code),
         "message": entry.message,
         "words": entry.words,
         "field": entry.field.value if entry.field else None,
@@ -229,7 +232,7 @@ def status_data(name: str, state: StateReader) -> Json:
     """The state of a connection: last cycle, watermarks, links, pending, attention list."""
     cycles = state.cycles(limit=10)
     tally = state.tally()
-    sides = {side.value: state.fact(f"side.{side}") for side in Side}
+    sides = {side.value: spoken_fact(state, f"side.{side}", "reason") for side in Side}
     return {
         "connection": name,
         "last_cycle": cycle_data(cycles[0]) if cycles else None,
@@ -247,8 +250,16 @@ def status_data(name: str, state: StateReader) -> Json:
         "acknowledged": sum(1 for entry in state.attention() if entry.acked is not None),
         "sides": sides,
         "paused": state.fact("paused"),
-        "halted": state.fact("halted"),
+        "halted": spoken_fact(state, "halted", "message"),
+        "trouble": spoken_fact(state, "trouble", "message"),
+        "config_refused": spoken_fact(state, "config_refused", "message"),
     }
+
+
+def spoken_fact(state: StateReader, fact: str, key: str) -> Json | None:
+    """A fact of the state in which `key` holds a sentence for a person."""
+    stored = state.fact(fact)
+    return None if stored is None else {**stored, key: unpack(stored[key])}
 
 
 def _foreseen(row: CycleRow) -> Json | None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader
 
-from reconciler.core.message import say
 from reconciler.core.model import ZONE
+from reconciler.message import Translate, into, joined, say, word
 from reconciler.report.data import Json
 
 DANGEROUS: Final = "=+-@\t\r\n＝＋－＠"
@@ -31,59 +31,136 @@ def local(moment: str | None) -> str:
 def shown(value: object) -> str:
     """A field value on one line; empty is said."""
     if value is None or value == "" or value == []:
-        return "(empty)"
+        return say("(empty)")
     text = ", ".join(str(one) for one in value) if isinstance(value, list) else str(value)
     return text.replace("\n", " ⏎ ")
 
 
-def as_json(data: Json) -> str:
-    return json.dumps(data, ensure_ascii=False, indent=1) + "\n"
+def as_json(data: Json, translate: Translate) -> str:
+    """The report for a program; only its sentences are translated."""
+    return json.dumps(spoken(data, translate), ensure_ascii=False, indent=1) + "\n"
 
 
-def as_text(data: Json) -> str:
+def spoken(data: Any, translate: Translate) -> Any:
+    """The data with every sentence in the language of `translate`."""
+    if isinstance(data, dict):
+        return {key: spoken(value, translate) for key, value in data.items()}
+    if isinstance(data, list):
+        return [spoken(one, translate) for one in data]
+    return into(data, translate) if isinstance(data, str) else data
+
+
+def told(lines: Iterable[str], translate: Translate) -> str:
+    """Lines of text in the language of `translate`."""
+    return "".join(f"{into(line, translate)}\n" for line in lines)
+
+
+def as_text(data: Json, translate: Translate) -> str:
     """The dry run for a terminal."""
-    lines = [
-        f"DRY RUN, nothing is written: {data['connection']}, {local(data['generated_at'])}",
-        f"plan {data['fingerprint']}",
-        "read to the end on both sides" if data["complete"] else "NOT COMPLETE: a side could not be read to the end",
-    ]
-    lines += [f"  {side} is unavailable: {words}" for side, words in data["unavailable"].items()]
-    if data["halted"]:
-        lines.append(f"HALTED ({data['halted']['reason']}): {data['halted']['message']}")
-    counts = data["summary"]
-    lines.append(
-        f"{counts['create']} to create, {counts['update_work']} work items and {counts['update_crm']} CRM tasks"
-        f" to update, {counts['delete']} to delete, {counts['unlink']} to unlink; {counts['conflicts']} conflicts,"
-        f" {counts['attention']} need a person"
+    return told(_report_lines(data), translate)
+
+
+def _report_lines(data: Json) -> Iterator[str]:
+    yield say(
+        "DRY RUN, nothing is written: {connection}, {at}",
+        connection=data["connection"],
+        at=local(data["generated_at"]),
     )
-    lines += [line for row in data["operations"] for line in _operation_lines(row)]
-    lines += [
-        f"conflict {row['field']} of CRM {row['crm_id']} / work {row['work_id']}: CRM «{shown(row['crm'])}»,"
-        f" Work «{shown(row['work'])}»; {row['winner']} wins ({row['reason']})"
-        for row in data["conflicts"]
-    ]
-    lines += [
-        f"differs, accepted ({row['reason']}): {row['field']} of CRM {row['crm_id']} «{shown(row['crm'])}»,"
-        f" work {row['work_id']} «{shown(row['work'])}»"
-        for row in data["differences"]
-    ]
-    lines += [
-        say("left out by [pilot]: CRM {crm_id} / work {work_id} {title}", **{**row, "work_id": row["work_id"] or "-"})
-        for row in data["left_out"]
-    ]
-    lines += [f"attention {row['code']}: {row['side']} {row['id']}: {row['message']}" for row in data["attention"]]
-    return "\n".join(lines) + "\n"
+    yield say("plan {fingerprint}", fingerprint=data["fingerprint"])
+    if data["complete"]:
+        yield say("read to the end on both sides")
+    else:
+        yield say("NOT COMPLETE: a side could not be read to the end")
+    if caught_up := _days(data["last_cycle_at"], data["generated_at"]):
+        yield say(
+            "the last cycle ended {at}: this catches up {days} days, and the update limit counts for as many",
+            at=local(data["last_cycle_at"]),
+            days=caught_up,
+        )
+    for side, words in data["unavailable"].items():
+        yield say("  {side} is unavailable: {words}", side=word(side), words=words)
+    if data["halted"]:
+        halted = data["halted"]
+        yield say("HALTED ({reason}): {message}", reason=word(halted["reason"]), message=halted["message"])
+    counts = data["summary"]
+    yield say(
+        "{create} to create, {update_work} work items and {update_crm} CRM tasks to update, {delete} to delete, "
+        "{unlink} to unlink; {conflicts} conflicts, {attention} need a person",
+        **counts,
+    )
+    for row in data["operations"]:
+        yield from _operation_lines(row)
+    for row in data["conflicts"]:
+        yield say(
+            "conflict {field} of CRM {crm_id} / work {work_id}: CRM «{crm}», Work «{work}»; {winner} wins ({reason})",
+            field=word(row["field"]),
+            crm_id=row["crm_id"],
+            work_id=row["work_id"],
+            crm=shown(row["crm"]),
+            work=shown(row["work"]),
+            winner=word(row["winner"]),
+            reason=word(row["reason"]),
+        )
+    for row in data["differences"]:
+        yield say(
+            "differs, accepted ({reason}): {field} of CRM {crm_id} «{crm}», work {work_id} «{work}»",
+            field=word(row["field"]),
+            crm_id=row["crm_id"],
+            work_id=row["work_id"],
+            crm=shown(row["crm"]),
+            work=shown(row["work"]),
+            reason=word(row["reason"]),
+        )
+    for row in data["left_out"]:
+        yield say(
+            "left out by [pilot]: CRM {crm_id} / work {work_id} {title}", **{**row, "work_id": row["work_id"] or "-"}
+        )
+    for row in data["attention"]:
+        yield attention_line(row)
 
 
-def _operation_lines(row: Json) -> Iterable[str]:
-    where = f"CRM {row['crm_id']}" + (f" / work {row['work_id']}" if row["work_id"] else "")
-    yield f"{row['kind']} on {row['side']}: {where} {row['title']}"
+def _days(before: str | None, now: str) -> int:
+    """Whole days between two moments; 0 if there is no first one."""
+    return (datetime.fromisoformat(now) - datetime.fromisoformat(before)).days if before else 0
+
+
+def attention_line(row: Json) -> str:
+    """One entry of the attention list."""
+    return say(
+        "attention {code}: {side} {id}: {message} [{who}, since {at}]",
+        code=row["code"],
+        who=word(row["who"]),
+        at=local(row["since"]),
+        side=word(row["side"]),
+        id=row["id"],
+        message=row["message"],
+    )
+
+
+def _operation_lines(row: Json) -> Iterator[str]:
+    where = {"crm_id": row["crm_id"], "work_id": row["work_id"]}
+    yield say(
+        "{kind} on {side}: {where} {title}",
+        kind=word(row["kind"]),
+        side=word(row["side"]),
+        where=say("CRM {crm_id} / work {work_id}" if row["work_id"] else "CRM {crm_id}", **where),
+        title=row["title"],
+    )
     for change in row["fields"]:
-        yield f"    {change['name']}: {shown(change['before'])} -> {shown(change['after'])}  [{change['reason']}]"
+        yield say(
+            "    {field}: {before} -> {after}  [{reason}]",
+            field=word(change["name"]),
+            before=shown(change["before"]),
+            after=shown(change["after"]),
+            reason=word(change["reason"]),
+        )
 
 
-def as_csv(data: Json) -> str:
-    """One row for each field of each operation, with a byte-order mark so that spreadsheets see UTF-8."""
+def as_csv(data: Json, translate: Translate) -> str:
+    """One row for each field of each operation, with a byte-order mark so that spreadsheets see UTF-8.
+
+    Headings and cells are the same in both languages: they are for filters, formulas and programs.
+    """
     rows = [
         [*(row[key] for key in COLUMNS[:5]), *(change[key] for key in ("name", "before", "after", "reason", "rule"))]
         for row in data["operations"]
@@ -111,14 +188,20 @@ def safe(value: object) -> str:
     return "'" + text if (stripped[:1] or text[:1]) and (stripped[:1] in DANGEROUS or text[:1] in DANGEROUS) else text
 
 
-def as_html(data: Json) -> str:
+def as_html(data: Json, translate: Translate) -> str:
     """One file that opens by double-click: no script, nothing from another host."""
     environment = Environment(loader=PackageLoader("reconciler.report"), autoescape=True, trim_blocks=True)
-    environment.filters |= {"local": local, "shown": shown}
-    return environment.get_template("report.html").render(report=data)
+    environment.filters |= {
+        "local": local,
+        "shown": lambda value: into(shown(value), translate),
+        "said": lambda text: into(text, translate),
+        "word": lambda code: translate(code) if code else "",
+    }
+    language = translate("language:en").removeprefix("language:")
+    return environment.get_template("report.html").render(report=data, _=translate, language=language, days=_days)
 
 
-FORMATS: Final[Mapping[str, Callable[[Json], str]]] = {
+FORMATS: Final[Mapping[str, Callable[[Json, Translate], str]]] = {
     "text": as_text,
     "json": as_json,
     "csv": as_csv,
@@ -126,20 +209,62 @@ FORMATS: Final[Mapping[str, Callable[[Json], str]]] = {
 }
 
 
-def status_text(data: Json) -> str:
+def status_text(data: Json, translate: Translate) -> str:
     """The state of a connection for a terminal."""
-    last, pairs = data["last_cycle"], data["pairs"]
-    lines = [f"connection {data['connection']}: {data['links']} pairs, {data['pending']} pending"]
-    lines.append(f"last cycle: {local(last['finished_at'])} {last['outcome']}" if last else "no cycle yet")
+    return told(_status_lines(data), translate)
+
+
+def _status_lines(data: Json) -> Iterator[str]:
+    last = data["last_cycle"]
+    yield say(
+        "connection {connection}: {links} pairs, {pending} pending",
+        connection=data["connection"],
+        links=data["links"],
+        pending=data["pending"],
+    )
+    if last:
+        yield say("last cycle: {at} {outcome}", at=local(last["finished_at"]), outcome=word(last["outcome"]))
+    else:
+        yield say("no cycle yet")
     if data["observing"] is not None:
-        lines.append(say("observing: nothing is written; due now: {due}", due=foreseen(data["observing"])))
+        yield say("observing: nothing is written; due now: {due}", due=foreseen(data["observing"]))
     if data["left_out"]:
-        lines.append(say("{count} pairs and tasks with news are left out by [pilot]", count=data["left_out"]))
-    lines += [f"{side} read up to {local(moment)}" for side, moment in data["watermarks"].items()]
-    lines.append(", ".join(f"{name} {count}" for name, count in pairs.items()))
-    lines += [f"{side} unavailable since {local(h['since'])}: {h['reason']}" for side, h in data["sides"].items() if h]
-    lines += [f"attention {row['code']}: {row['side']} {row['id']}: {row['message']}" for row in data["attention"]]
-    return "\n".join(lines) + "\n"
+        yield say("{count} pairs and tasks with news are left out by [pilot]", count=data["left_out"])
+    for side, moment in data["watermarks"].items():
+        yield say("{side} read up to {at}", side=word(side), at=local(moment))
+    yield joined((say("{name} {count}", name=word(name), count=count) for name, count in data["pairs"].items()), ", ")
+    for side, health in data["sides"].items():
+        if health:
+            yield say(
+                "{side} unavailable since {at}: {reason}",
+                side=word(side),
+                at=local(health["since"]),
+                reason=health["reason"],
+            )
+    if data["paused"]:
+        yield say(
+            "paused by {operator}: {reason}", operator=data["paused"]["operator"], reason=data["paused"]["reason"]
+        )
+    if data["halted"]:
+        halted = data["halted"]
+        yield say("HALTED ({reason}): {message}", reason=word(halted["reason"]), message=halted["message"])
+        yield say(
+            "{count} operations are held; `reconciler resume --reason .. --approve {fingerprint}` applies them",
+            count=halted["count"],
+            fingerprint=halted["fingerprint"],
+        )
+    if trouble := data["trouble"]:
+        yield say(
+            "the daemon's cycles fail since {at}: {message}", at=local(trouble["since"]), message=trouble["message"]
+        )
+    if refused := data["config_refused"]:
+        yield say(
+            "the config was changed at {at} and is not used: {message}",
+            at=local(refused["at"]),
+            message=refused["message"],
+        )
+    for row in data["attention"]:
+        yield attention_line(row)
 
 
 def foreseen(counts: Mapping[str, int]) -> str:
@@ -157,33 +282,68 @@ HISTORY: Final = (
 )  # fmt: skip
 
 
-def history_text(rows: list[Json]) -> str:
+def history_text(rows: Iterable[Json], translate: Translate) -> str:
     """The journal for a terminal, one entry a line."""
-    return "".join(
-        f"{row['id']} {local(row['at'])} {row['kind']} {row['crm_id'] or '-'}/{row['work_id'] or '-'}"
-        + (f" {row['field']} on {row['side']}: {shown(row['old'])} -> {shown(row['new'])}" if row["field"] else "")
-        + (f" [{row['rule'] or row['reason']}]" if row["rule"] or row["reason"] else "")
-        + (f" by {row['operator'] or row['changed_by']}" if row["operator"] or row["changed_by"] else "")
-        + "\n"
-        for row in rows
-    )
+    return told((_entry_line(row) for row in rows), translate)
 
 
-def history_csv(rows: list[Json]) -> str:
-    """The journal for a spreadsheet."""
+def _entry_line(row: Json) -> str:
+    parts: list[str] = [
+        f"{row['id']} {local(row['at'])}",
+        word(row["kind"]),
+        f"{row['crm_id'] or '-'}/{row['work_id'] or '-'}",
+    ]
+    if row["field"]:
+        parts.append(
+            say(
+                "{field} on {side}: {old} -> {new}",
+                field=word(row["field"]),
+                side=word(row["side"] or "-"),
+                old=shown(row["old"]),
+                new=shown(row["new"]),
+            )
+        )
+    if row["rule"] or row["reason"]:
+        parts.append(joined(["[", word(row["rule"] or row["reason"]), "]"], ""))
+    if row["operator"] or row["changed_by"]:
+        parts.append(say("by {person}", person=row["operator"] or row["changed_by"]))
+    return joined(parts, " ")
+
+
+def history_csv(rows: Iterable[Json], translate: Translate) -> str:
+    """The journal for a spreadsheet, the same in both languages."""
     return "\ufeff" + csv_text(HISTORY, ([row[name] for name in HISTORY] for row in rows))
 
 
-def why_text(data: Json, rows: list[Json]) -> str:
+def why_text(data: Json, rows: Iterable[Json], translate: Translate) -> str:
     """One pair's whole story for a terminal."""
-    lines = [f"CRM task {data['task']}" + (f" <-> work item {data['item']}" if data["item"] else ": not linked")]
+    return told(_story_lines(data), translate) + history_text(rows, translate)
+
+
+def _story_lines(data: Json) -> Iterator[str]:
+    if data["item"]:
+        yield say("CRM task {task} <-> work item {item}", task=data["task"], item=data["item"])
+    else:
+        yield say("CRM task {task}: not linked", task=data["task"])
     for name, value in data["fields"].items():
-        lines.append(f"  {name}: CRM «{shown(value['crm'])}»  Work «{shown(value['work'])}»")
+        yield say(
+            "  {field}: CRM «{crm}»  Work «{work}»",
+            field=word(name),
+            crm=shown(value["crm"]),
+            work=shown(value["work"]),
+        )
     for side, moment in data["modified"].items():
-        lines.append(f"  last edit on {side}: {local(moment)} by {data['author'][side] or 'unknown'}")
+        yield say(
+            "  last edit on {side}: {at} by {person}",
+            side=word(side),
+            at=local(moment),
+            person=data["author"][side] or say("unknown"),
+        )
     if data["pending_since"]:
-        lines.append(f"  work on it is due since {local(data['pending_since'])}")
-    lines += [f"  accepted difference in {row['field']}: {row['reason']}" for row in data["differences"]]
-    lines += [f"  unlinked from item {row['item']}: {row['reason']}" for row in data["tombstone"]]
-    lines += [f"  needs a person: {row['code']}: {row['message']}" for row in data["attention"]]
-    return "\n".join(lines) + "\n" + history_text(rows)
+        yield say("  work on it is due since {at}", at=local(data["pending_since"]))
+    for row in data["differences"]:
+        yield say("  accepted difference in {field}: {reason}", field=word(row["field"]), reason=word(row["reason"]))
+    for row in data["tombstone"]:
+        yield say("  unlinked from item {item}: {reason}", item=row["item"], reason=word(row["reason"]))
+    for row in data["attention"]:
+        yield say("  needs a person: {code}: {message}", code=row["code"], message=row["message"])

@@ -1,6 +1,7 @@
 """The sandbox CRM (AMIS Bán hàng): tasks, tokens, paging without a filter, writes with per-element answers."""
 
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
 
 from reconciler.sandbox.calls import NOT_JSON, Answer, Arrival, Element, Kind, Outcome, Request, json_answer
 from reconciler.sandbox.company import HANOI, Row, label
@@ -26,6 +27,8 @@ _PATHS: Final = frozenset(path for _, path in _VERBS)
 
 class CrmSystem(CrmRecords):
     """The CRM as a pure model: `handle` is the API, the inherited control methods are the people."""
+
+    verbs: ClassVar[Mapping[str, Kind]] = dict(_VERBS.values())
 
     def _understand(self, arrival: Arrival) -> Request:
         fallback: tuple[str, Kind] = ("unknown", "read" if arrival.method in ("GET", "HEAD") else "write")

@@ -31,8 +31,9 @@ FaultKind = Literal[
 Match = str | Callable[[Request], bool]
 
 _REPLACING: Final = frozenset({"status", "retry_after", "html", "success_false", "empty401"})
-_TWO_SIDED: Final = _REPLACING | {"timeout", "delay"}
-_ARGUMENTS: Final[dict[str, frozenset[str]]] = {
+TWO_SIDED: Final = _REPLACING | {"timeout", "delay"}
+"""The kinds that can come before or after a call has taken effect."""
+ARGUMENTS: Final[Mapping[str, frozenset[str]]] = {
     "status": frozenset({"status", "body", "headers", "error_code", "message", "shape"}),
     "retry_after": frozenset({"seconds", "form", "raw", "status"}),
     "html": frozenset({"status"}),
@@ -51,15 +52,18 @@ _ARGUMENTS: Final[dict[str, frozenset[str]]] = {
     "hook_before": frozenset({"hook"}),
     "hook_after": frozenset({"hook"}),
 }
-_NEEDED: Final[dict[str, str]] = {"delay": "seconds", "lag": "seconds", "stale": "seconds", "rewrite": "hook"} | {
+"""What can be said about each kind of fault, beside when it happens."""
+NEEDED: Final[Mapping[str, str]] = {"delay": "seconds", "lag": "seconds", "stale": "seconds", "rewrite": "hook"} | {
     "hook_before": "hook",
     "hook_after": "hook",
 }
-_CHOICES: Final[dict[str, frozenset[str]]] = {
+"""What must be said about it."""
+CHOICES: Final[Mapping[str, frozenset[str]]] = {
     "shape": frozenset({"a", "b", "empty"}),
     "framing": frozenset({"json", "content-length", "chunked"}),
     "form": frozenset({"seconds", "imf", "rfc850", "asctime"}),
 }
+"""The words that may stand for some of it."""
 
 
 @dataclass
@@ -163,14 +167,14 @@ class Faults:
         - Something else happens meanwhile: "hook_before", "hook_after" (`hook`).
         """
         after = after or after_effect
-        if kind not in _ARGUMENTS:
+        if kind not in ARGUMENTS:
             raise ValueError(f"no such fault: {kind}")
-        unknown = set(args) - _ARGUMENTS[kind] | ({"after_effect"} if after and kind not in _TWO_SIDED else set())
+        unknown = set(args) - ARGUMENTS[kind] | ({"after_effect"} if after and kind not in TWO_SIDED else set())
         if unknown:
             raise ValueError(f"fault {kind} takes no {sorted(unknown)}")
-        if kind in _NEEDED and _NEEDED[kind] not in args:
-            raise ValueError(f"fault {kind} needs {_NEEDED[kind]}")
-        for name, choices in _CHOICES.items():
+        if kind in NEEDED and NEEDED[kind] not in args:
+            raise ValueError(f"fault {kind} needs {NEEDED[kind]}")
+        for name, choices in CHOICES.items():
             if name in args and args[name] not in choices:
                 raise ValueError(f"{name} is one of {sorted(choices)}")
         rng = self._rng if seed is None else random.Random(seed)

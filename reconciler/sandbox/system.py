@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from typing import Any
+from typing import Any, ClassVar
 
-from reconciler.sandbox.calls import Answer, Arrival, Call, Dropped, Outcome, Request, TimedOut, json_answer
+from reconciler.sandbox.calls import Answer, Arrival, Call, Dropped, Kind, Outcome, Request, TimedOut, json_answer
 from reconciler.sandbox.clock import SandboxClock, second
 from reconciler.sandbox.company import EMPLOYEES, HANOI, Row
 from reconciler.sandbox.fault_answers import rewritten, truncated
@@ -41,6 +41,8 @@ class System(ABC):
     """A pure model of one server: no wall time, no sockets; every call is a method call under one lock."""
 
     side: str
+    verbs: ClassVar[Mapping[str, Kind]]
+    """The calls that can be made here, by name."""
 
     def __init__(self, *, now: SandboxClock, rng: random.Random) -> None:
         self._now = now

@@ -1,8 +1,9 @@
 """The API of the sandbox AMIS Công việc: signed POST calls, pages from 1, per-element answers to writes."""
 
 import copy
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from reconciler.sandbox.calls import NOT_JSON, Answer, Arrival, Element, Kind, Outcome, Request
 from reconciler.sandbox.company import Row
@@ -27,14 +28,20 @@ _BODIES: Final[dict[str, tuple[frozenset[str], frozenset[str]]]] = {
 }
 
 
+def _kind(verb: str) -> Kind:
+    return "read" if verb.startswith("get-") else "write"
+
+
 class WorkSystem(WorkRecords):
     """AMIS Công việc as a pure model: `handle` is the API, the inherited control methods are the people."""
+
+    verbs: ClassVar[Mapping[str, Kind]] = {verb: _kind(verb) for verb in _BODIES}
 
     def _understand(self, arrival: Arrival) -> Request:
         verb = arrival.path.removeprefix("/")
         if verb not in _BODIES or arrival.method != "POST":
             verb = "unknown"
-        kind: Kind = "read" if verb.startswith("get-") else "write"
+        kind = _kind(verb)
         return Request(
             self.side, verb, kind, arrival.method, arrival.path, arrival.headers, arrival.query, arrival.body()
         )

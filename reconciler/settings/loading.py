@@ -24,6 +24,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import InitSettingsSource, PydanticBaseSettingsSource
 
 from reconciler.errors import ConfigError, Problem
+from reconciler.message import say
 from reconciler.settings.lines import Place, lines_of
 from reconciler.settings.model import SECRETS, Settings
 from reconciler.settings.values import shown
@@ -33,13 +34,13 @@ CREDENTIALS: Final = Path("/run/credentials")
 """Where systemd puts credentials. It guards them itself, with access lists that look like group permissions."""
 
 _PLAIN: Final = {
-    "string_type": "must be text in quotes",
-    "int_type": "must be a whole number",
-    "float_type": "must be a number",
-    "tuple_type": "must be a list",
-    "dict_type": "must be a table",
-    "model_type": "must be a table",
-    "too_short": "must not be empty",
+    "string_type": say("must be text in quotes"),
+    "int_type": say("must be a whole number"),
+    "float_type": say("must be a number"),
+    "tuple_type": say("must be a list"),
+    "dict_type": say("must be a table"),
+    "model_type": say("must be a table"),
+    "too_short": say("must not be empty"),
 }
 """Pydantic's commonest faults in the words of a config file."""
 
@@ -55,7 +56,7 @@ def load(path: Path, env: Mapping[str, str]) -> Settings:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(_syntax_problem(path, str(error))) from None
     except (ValueError, RecursionError):  # what the parser lets through: thousands of digits, or of brackets
-        message = "holds a number too long or a list too deep to be read; shorten it"
+        message = say("holds a number too long or a list too deep to be read; shorten it")
         raise ConfigError(Problem(where=str(path), message=message)) from None
     origin = _Origin(str(path), lines_of(text))
     required: dict[str, Any] = {name: {} for name, info in Settings.model_fields.items() if info.is_required()}
@@ -69,7 +70,7 @@ def load(path: Path, env: Mapping[str, str]) -> Settings:
     try:
         settings = Settings(**given)
     except ValidationError as error:
-        faults = error.errors(include_url=False, include_input=False, include_context=False)
+        faults = error.errors(include_url=False, include_input=False)
         origin.problems.extend(origin.problem(e["loc"], _message(e)) for e in faults if not _is_missing_secret(e))
     if origin.problems:
         raise ConfigError(*sorted(origin.problems, key=lambda problem: (problem.where, problem.line)))
@@ -80,20 +81,22 @@ def _read(path: Path) -> str:
     try:
         return path.read_text("utf-8-sig")
     except UnicodeDecodeError:
-        message = "is not a text in UTF-8; save it as UTF-8"
+        message = say("is not a text in UTF-8; save it as UTF-8")
     except FileNotFoundError:
-        message = "there is no such file; give the config file with --config"
+        message = say("there is no such file; give the config file with --config")
     except (OSError, ValueError) as error:
-        message = f"cannot be read: {_words(error)}"
+        message = say("cannot be read: {error}", error=_words(error))
     raise ConfigError(Problem(where=str(path), message=message))
 
 
 def _syntax_problem(path: Path, words: str) -> Problem:
     place = re.search(r" \(at line (\d+), column (\d+)\)", words)
-    what = f"not valid TOML: {words if place is None else words[: place.start()]}"
+    what = say("not valid TOML: {value}", value=words if place is None else words[: place.start()])
     if place is None:
         return Problem(where=str(path), message=what)
-    return Problem(where=str(path), line=int(place[1]), message=f"{what} (column {place[2]})")
+    return Problem(
+        where=str(path), line=int(place[1]), message=say("{what} (column {value})", what=what, value=place[2])
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +155,12 @@ class _Environment(_Source):
             info = _field_at(place)
             if info is None or name.upper() not in known:
                 near = _nearest(name.upper(), known)
-                self._refuse(name, f"there is no such setting; remove the variable{near}")
+                self._refuse(name, say("there is no such setting; remove the variable{near}", near=near))
                 continue
             try:
                 value = _decoded(info, text)
             except (ValueError, RecursionError):
-                self._refuse(name, "must be a number, or a list or table in JSON")
+                self._refuse(name, say("must be a number, or a list or table in JSON"))
                 continue
             self.origin.variables[place] = name
             target = values
@@ -195,31 +198,43 @@ class _SecretFiles(_Source):
     def _secret(self, section: str, key: str, table: Mapping[str, Any]) -> dict[str, str]:
         """The secret under its key; nothing if it was given already, or if its `*_file` is no text at all."""
         named = table.get(f"{key}_file", "")
-        credential = Path(self.env.get("CREDENTIALS_DIRECTORY", ""), f"{section}_{key}")
         if key in table and named:
-            raise self._fault((section, f"{key}_file"), f"{key} is given too; remove one of the two")
+            raise self._fault((section, f"{key}_file"), say("{key} is given too; remove one of the two", key=key))
         if key in table or not isinstance(named, str):
             return {}
         if named:
             return {key: self._content(Path(named), (section, f"{key}_file"))}
-        if self.env.get("CREDENTIALS_DIRECTORY") and _is_file(credential):
-            return {key: self._content(credential, (section, key))}
-        ways = f"give {key} or {key}_file, or load systemd's credential {credential.name}"
-        raise self._fault((section, key), f"is missing; {ways}")
+        for credential in self._credentials(f"{section}_{key}"):
+            if _is_file(credential):
+                return {key: self._content(credential, (section, key))}
+        ways = say("give {key} or {key}_file, or load systemd's credential {name}", key=key, name=f"{section}_{key}")
+        raise self._fault((section, key), say("is missing; {ways}", ways=ways))
+
+    def _credentials(self, name: str) -> list[Path]:
+        """Where systemd may have put a credential: its own for this config file, else the only one there is.
+
+        A folder that is loaded as the credential `secrets` becomes one credential a file, `secrets_FILE`.
+        """
+        folder = self.env.get("CREDENTIALS_DIRECTORY")
+        own = f"{Path(self.origin.file).stem}.{name}"
+        return [Path(folder, one) for one in (f"secrets_{own}", own, name)] if folder else []
 
     def _content(self, path: Path, place: Place) -> str:
         try:
             if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO) and not self._guarded(path):
-                raise self._fault(place, f"{path} is open to other users; run: chmod 600 {path}")
+                raise self._fault(place, say("{path} is open to other users; run: chmod 600 {path}", path=path))
             secret = path.read_text("utf-8").rstrip("\r\n")
         except UnicodeDecodeError:
-            raise self._fault(place, f"{path} is not a text in UTF-8; write the secret into it") from None
+            raise self._fault(
+                place, say("{path} is not a text in UTF-8; write the secret into it", path=path)
+            ) from None
         except (OSError, ValueError) as error:
             raise self._fault(
-                place, f"{path} cannot be read: {_words(error)}; correct the path or its rights"
+                place,
+                say("{path} cannot be read: {error}; correct the path or its rights", path=path, error=_words(error)),
             ) from None
         if not secret:
-            raise self._fault(place, f"{path} is empty; write the secret into it")
+            raise self._fault(place, say("{path} is empty; write the secret into it", path=path))
         return secret
 
     def _guarded(self, path: Path) -> bool:
@@ -273,7 +288,7 @@ def _variables(model: type[BaseModel], prefix: str) -> Iterator[str]:
 
 def _nearest(name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, list(known), n=1)
-    return f", or did you mean {near[0]}?" if near else ""
+    return say(", or did you mean {value}?", value=near[0]) if near else ""
 
 
 def _is_missing_secret(error: ErrorDetails) -> bool:
@@ -285,14 +300,36 @@ def _message(error: ErrorDetails) -> str:
     """What is wrong and what is expected, for a person; never what was given."""
     info = _field_at(part for part in error["loc"] if isinstance(part, str))
     if error["type"] == "extra_forbidden":
-        return "there is no such key; remove it" + _nearest(str(error["loc"][-1]), _siblings(error["loc"]))
+        return say("there is no such key; remove it") + _nearest(str(error["loc"][-1]), _siblings(error["loc"]))
     if error["type"] == "missing":
-        return f"is missing: {info.description}" if info and info.description else "is missing"
-    words = _PLAIN.get(error["type"]) or re.sub(r"^\w+ should ", "must ", error["msg"].removeprefix("Value error, "))
+        return (
+            say("is missing: {description}", description=say(info.description))
+            if info and info.description
+            else say("is missing")
+        )
+    words = _expected(error)
     if info is None or info.default == "" or not isinstance(info.default, str | int | float | timedelta):
         return words
     default = shown(info.default) if isinstance(info.default, timedelta) else info.default
-    return f"{words} (default: {json.dumps(default, ensure_ascii=False)})"
+    return say("{words} (default: {default})", words=words, default=json.dumps(default, ensure_ascii=False))
+
+
+def _expected(error: ErrorDetails) -> str:
+    """What would be right; the context that pydantic gives is never printed whole, it may hold a value."""
+    context = error.get("ctx", {})
+    match error["type"]:
+        case "value_error":
+            return say("{words}", words=context["error"])
+        case "literal_error":
+            return say("must be {choices}", choices=context["expected"])
+        case "greater_than":
+            return say("must be greater than {least}", least=context["gt"])
+        case "greater_than_equal":
+            return say("must be greater than or equal to {least}", least=context["ge"])
+        case "less_than_equal":
+            return say("must be less than or equal to {most}", most=context["le"])
+        case kind:
+            return _PLAIN.get(kind) or re.sub(r"^\w+ should ", "must ", error["msg"])
 
 
 def _siblings(place: Place) -> Iterable[str]:

@@ -352,12 +352,15 @@ class Settings(BaseSettings):
         given = getattr(init_settings, "init_kwargs", {})
         return tuple(given["sources"]) if "sources" in given else (init_settings,)
 
-    def fingerprint(self) -> str:
-        """A digest of what decides what is done: no secrets, no address of the state, nothing that only shows."""
+    def public(self) -> dict[str, Any]:
+        """What decides what is done, as JSON data: no secrets, no address of the state, nothing that only shows."""
         hidden: dict[str, Any] = {section: {key} for section, key in SECRETS}
         shows: dict[str, Any] = {"connection": {"language"}, "web": True}
-        public = self.model_dump(mode="json", exclude={**hidden, **shows, "state": True, "http": {"proxy"}})
-        text = json.dumps(public, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return self.model_dump(mode="json", exclude={**hidden, **shows, "state": True, "http": {"proxy"}})
+
+    def fingerprint(self) -> str:
+        """A digest of `public`."""
+        text = json.dumps(self.public(), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import ssl
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -22,6 +22,8 @@ from pydantic import (
     WithJsonSchema,
 )
 from pydantic_core import CoreSchema, core_schema
+
+from reconciler.message import say
 
 _UNITS: Final = {
     "d": timedelta(days=1),
@@ -47,12 +49,14 @@ class _Duration:
             found = re.fullmatch(r"([0-9]{1,12})(ms|s|m|h|d)", given) if isinstance(given, str) else None
             if found is None:
                 raise ValueError(
-                    'must be a whole number with a unit in quotes, such as "45s", "5m", "6h", "1d" or "500ms"'
+                    say('must be a whole number with a unit in quotes, such as "45s", "5m", "6h", "1d" or "500ms"')
                 )
             number, unit = int(found[1]), _UNITS[found[2]]
             value = number * unit if number <= _LONGEST / unit else timedelta.max
         if not self.least <= value <= _LONGEST:
-            raise ValueError(f'must be between "{shown(self.least)}" and "{shown(_LONGEST)}"')
+            raise ValueError(
+                say('must be between "{least}" and "{longest}"', least=shown(self.least), longest=shown(_LONGEST))
+            )
         return value
 
     def __get_pydantic_core_schema__(self, source: type[Any], handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -108,18 +112,18 @@ def _split(url: str) -> SplitResult:
     except ValueError:
         usable = False
     if not usable or re.search(r"[\s\x00-\x1f\x7f]", url):
-        raise ValueError("must be an address such as https://host/path")
+        raise ValueError(say("must be an address such as https://host/path"))
     return parts
 
 
 def _base_url(url: str) -> str:
     parts = _split(url)
     if parts.username is not None or parts.password is not None:
-        raise ValueError("must not hold a user name or password; credentials have their own keys")
+        raise ValueError(say("must not hold a user name or password; credentials have their own keys"))
     if "?" in url or "#" in url:  # also with nothing behind it: paths are appended to the address
-        raise ValueError("must end with the path; remove what follows ? or #")
+        raise ValueError(say("must end with the path; remove what follows ? or #"))
     if parts.scheme != "https" and not _is_loopback(parts.hostname or ""):
-        raise ValueError("must begin with https://; plain http is allowed to a loopback address only")
+        raise ValueError(say("must begin with https://; plain http is allowed to a loopback address only"))
     return url.rstrip("/")
 
 
@@ -132,9 +136,9 @@ def _proxy(url: SecretStr) -> SecretStr:
 def _readable(path: str) -> str:
     try:
         if path:
-            Path(path).open("rb").close()
-    except (OSError, ValueError):
-        raise ValueError("is not a readable file; give the path of a PEM file, or leave it empty") from None
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except (OSError, ValueError):  # what is no certificate is an OSError too
+        raise ValueError(say("is not a readable file; give the path of a PEM file, or leave it empty")) from None
     return path
 
 
@@ -144,7 +148,7 @@ def _state_url(url: SecretStr) -> SecretStr:
     sqlite = path != text and path not in ("", ":memory:") and "?" not in path and not path.startswith("file:")
     if not sqlite and not re.fullmatch(r"postgresql://\S+", text):
         raise ValueError(
-            "must be sqlite:///FILE (four slashes before an absolute path) or postgresql://USER@HOST/DATABASE"
+            say("must be sqlite:///FILE (four slashes before an absolute path) or postgresql://USER@HOST/DATABASE")
         )
     return url
 
@@ -160,7 +164,7 @@ def listen_address(text: str) -> tuple[str, int]:
         or not re.fullmatch(r"[0-9]{1,5}", port)
         or int(port) > 65535
     ):
-        raise ValueError('must be HOST:PORT, such as "127.0.0.1:8780"')
+        raise ValueError(say('must be HOST:PORT, such as "127.0.0.1:8780"'))
     return bare, int(port)
 
 
@@ -174,7 +178,7 @@ DurationOrZero = Annotated[timedelta, _Duration(least=timedelta(0))]
 DurationFromSecond = Annotated[timedelta, _Duration(least=timedelta(seconds=1))]
 DurationFromMinute = Annotated[timedelta, _Duration(least=timedelta(minutes=1))]
 
-Word = Annotated[str, _Text(r"\S(.*\S)?", "must be one line of text, not empty, without spaces at its ends")]
+Word = Annotated[str, _Text(r"\S(.*\S)?", say("must be one line of text, not empty, without spaces at its ends"))]
 Words = Annotated[tuple[Word, ...], Field(min_length=1)]
 Target = Annotated[
     Word, BeforeValidator(_target), WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string", "minLength": 1}]})
@@ -182,7 +186,9 @@ Target = Annotated[
 Count = Annotated[int, Field(strict=True, ge=1)]
 Percent = Annotated[float, Field(strict=True, gt=0, le=100)]
 Rate = Annotated[float, Field(strict=True, gt=0, le=10_000)]
-Hour = Annotated[str, _Text(r"([01][0-9]|2[0-3]):[0-5][0-9]", 'must be an hour and minute in quotes, such as "08:00"')]
+Hour = Annotated[
+    str, _Text(r"([01][0-9]|2[0-3]):[0-5][0-9]", say('must be an hour and minute in quotes, such as "08:00"'))
+]
 Secret = Annotated[SecretStr, Field(min_length=1)]
 
 BaseUrl = Annotated[str, AfterValidator(_base_url)]

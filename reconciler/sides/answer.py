@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, NoReturn
 
+from reconciler.message import say
+
 HANOI: Final = timezone(timedelta(hours=7))
 """Both wire formats mean this fixed offset; the tz database has others for Vietnam before 1975."""
 
@@ -35,10 +37,10 @@ def parse(content: bytes) -> dict[str, Any]:
         if _SURROGATE.search(text):
             json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
-        kind = "HTML" if content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<" else "no valid JSON"
-        raise Unreadable(f"the answer is {kind}") from error
+        kind = "HTML" if content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<" else say("no valid JSON")
+        raise Unreadable(say("the answer is {kind}", kind=kind)) from error
     if not isinstance(value, dict):
-        raise Unreadable("the answer is no JSON object")
+        raise Unreadable(say("the answer is no JSON object"))
     return value
 
 

@@ -29,15 +29,19 @@ from reconciler.core.model import (
     Value,
 )
 from reconciler.errors import SideDown, Unclear
+from reconciler.message import say
 from reconciler.ports import Clock, Visit
 from reconciler.sides.answer import count, fold, moment, pick, trouble
 from reconciler.sides.http import Access, Channel, HttpLimits, Request
 from reconciler.sides.profile import CrmProfile, names
+from reconciler.sides.proof import Page
 from reconciler.sides.reading import Beginning, by_id_in_chunks, reading, record_id, text_of, wire_id
 from reconciler.sides.refusal import refused_call
-from reconciler.sides.scan import Page, scan_descending
+from reconciler.sides.scan import scan_descending
 
 RENEW_BEFORE: Final = timedelta(seconds=300)
+REFUSED_FOR: Final = timedelta(seconds=30)
+"""A new token that is refused too is asked for again after so long: at once would be a storm, never a dead process."""
 DAYS: Final = frozenset({Field.START, Field.DUE})
 
 
@@ -68,11 +72,12 @@ class CrmAuth:
     def forget(self, headers: Mapping[str, str], *, write: bool) -> bool:
         if headers["Authorization"] != f"Bearer {self._token}":
             return True  # another call has renewed it meanwhile
-        if write not in self._untried:
-            self._token = ""
-            self._untried.add(write)
-            return True
-        return False
+        if write in self._untried:
+            self._renew = self._clock.now() + REFUSED_FOR
+            return False
+        self._token = ""
+        self._untried.add(write)
+        return True
 
     def accepted(self, *, write: bool) -> None:
         """A call succeeded; what is later wrong with the token is news."""
@@ -84,7 +89,7 @@ class CrmAuth:
         answer = await self._channel.read(request, _Credentials(self._profile))
         token = pick(answer, "data")
         if not isinstance(token, str) or not token or not token.isascii() or not token.isprintable():
-            raise SideDown(Side.CRM, "crm: the answer to the token request holds no token")
+            raise SideDown(Side.CRM, say("crm: the answer to the token request holds no token"))
         self._token, self._renew = token, self._renewal(token)
 
     def _renewal(self, token: str) -> datetime | None:
@@ -113,7 +118,7 @@ class _Credentials:
         return False
 
 
-_CUT: Final = "an administrator cut the connection of this AppID; connect it again in AMIS Bán hàng"
+_CUT: Final = say("an administrator cut the connection of this AppID; connect it again in AMIS Bán hàng")
 
 
 def _expiry(token: str) -> datetime | None:
@@ -166,7 +171,7 @@ class CrmReader:
 
     async def changes(self, since: datetime | None, visit: Visit) -> Reading:
         """The list, newest first, down to `since`; no filter exists."""
-        beginning = Beginning(self._clock.now(), self.offset)
+        beginning = Beginning(self._clock, self.offset)
         proof = await scan_descending(
             beginning.watch(self._page),
             self.by_id,
@@ -206,7 +211,7 @@ class CrmReader:
     def _rows(self, body: Mapping[str, Any]) -> Page:
         rows = pick(body, "data", default=_UNSEEN)
         if not isinstance(rows, list):
-            raise SideDown(Side.CRM, "crm: the answer holds no list of tasks")
+            raise SideDown(Side.CRM, say("crm: the answer holds no list of tasks"))
         records = [record for row in rows if (record := self._record(row)) is not None]
         total = count(pick(body, "total_records"))
         return Page(records, total, last=total is None or total <= len(rows), unusable=len(rows) - len(records))
@@ -223,7 +228,7 @@ class CrmReader:
         problems: list[str] = []
         modified = moment(pick(row, profile.modified))
         if modified is None:
-            problems.append(f"{profile.modified} is no date")
+            problems.append(say("{modified} is no date", modified=profile.modified))
         for name, wire in self._names.items():
             given = pick(row, wire, default=_UNSEEN)
             if given is _UNSEEN:
@@ -233,13 +238,13 @@ class CrmReader:
             elif name in DAYS:
                 when = moment(given)
                 if when is None:
-                    problems.append(f"{wire} is no date")
+                    problems.append(say("{wire} is no date", wire=wire))
                 else:
                     values[name] = when.astimezone(ZONE).date().isoformat()
             elif isinstance(given, str):
                 values[name] = given
             else:
-                problems.append(f"{wire} is no text")
+                problems.append(say("{wire} is no text", wire=wire))
         traits = {"priority": profile.priority, "form_layout": profile.layout, "unit": profile.unit}
         return Record(
             side=Side.CRM,
@@ -302,7 +307,7 @@ class CrmWriter(CrmReader):
         self._auth.accepted(write=True)
         results = pick(reply.body, "results")
         if not isinstance(results, list) or len(results) != len(ids):
-            raise Unclear(Side.CRM, f"crm {verb}: the answer does not say what became of each record")
+            raise Unclear(Side.CRM, say("crm {verb}: the answer does not say what became of each record", verb=verb))
         return [self._answer(verb, one, known) for one, known in zip(results, ids, strict=True)]
 
     def _answer(self, verb: str, result: Any, known: str) -> Answer:
@@ -310,10 +315,10 @@ class CrmWriter(CrmReader):
         success = pick(result, "success") if isinstance(result, dict) else None
         if success is True and fault is None:
             if record_id(pick(result, "data")) not in (known, None):
-                raise Unclear(Side.CRM, f"crm {verb}: the answer names another record than the one sent")
+                raise Unclear(Side.CRM, say("crm {verb}: the answer names another record than the one sent", verb=verb))
             return Accepted(id=known)
         if fault is None:
-            raise Unclear(Side.CRM, f"crm {verb}: an element of the answer cannot be read")
+            raise Unclear(Side.CRM, say("crm {verb}: an element of the answer cannot be read", verb=verb))
         infos = pick(result, "validate_infos")
         named = [one for one in infos if isinstance(one, dict)] if isinstance(infos, list) else []
         wires = [fold(text_of(pick(one, "field_name")) or "") for one in named]

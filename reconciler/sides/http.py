@@ -12,7 +12,7 @@ import random
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final, Protocol
 from urllib.parse import quote, quote_plus
 
@@ -21,8 +21,10 @@ import httpx
 from reconciler.core.model import Offset, Side
 from reconciler.core.offset import OffsetEstimate
 from reconciler.errors import NotApplied, SideClosed, SideDown, Unclear
+from reconciler.message import joined, say
 from reconciler.ports import Clock
 from reconciler.sides.answer import Trouble, Unreadable, http_date, parse, retry_after, trouble, words_of
+from reconciler.sides.elapsed import Stopwatch
 
 BODY_LIMIT: Final = 10 * 1024 * 1024
 WRITE_AT_MOST: Final = 20.0
@@ -126,7 +128,7 @@ class Channel:
         self._flying: set[asyncio.Task[_Exchanged]] = set()
         self._estimate = OffsetEstimate()
         self._client = httpx.AsyncClient(
-            transport=transport or _network(limits),
+            transport=transport or network_of(limits),
             timeout=limits.timeout.total_seconds(),
             follow_redirects=False,
             trust_env=False,
@@ -150,8 +152,9 @@ class Channel:
             try:
                 reply, proof = await self._call(request, auth)
                 if self._refused(reply, auth):
-                    if renewed or not auth.forget(proof, write=False):
-                        raise self._closed("the credentials were refused", reply)
+                    another = auth.forget(proof, write=False)
+                    if renewed or not another:
+                        raise self._closed(say("the credentials were refused"), reply)
                     renewed = True
                     continue
                 self._raise_for(request, reply)
@@ -162,7 +165,7 @@ class Channel:
                 wait = jitter if asked is None else max(jitter, asked.total_seconds())
                 failures += 1
                 if self._clock.monotonic() - started + wait > self._limits.retry_for.total_seconds():
-                    raise SideDown(self.side, str(failure), words=failure.words, retry_after=asked) from None
+                    raise SideDown(self.side, failure.message, words=failure.words, retry_after=asked) from None
                 await self._clock.sleep(wait)
 
     async def write(self, request: Request, auth: Auth, refusals: Collection[str] = ()) -> Reply:
@@ -176,20 +179,24 @@ class Channel:
             raise NotApplied(self.side, str(down), words=down.words, retry_after=down.retry_after) from None
         except _Failure as failure:
             kind = NotApplied if failure.unsent else Unclear
-            raise kind(self.side, str(failure)) from None
+            raise kind(self.side, failure.message) from None
         if self._refused(reply, auth):
             if not auth.forget(proof, write=True):
-                raise self._closed("the credentials were refused", reply)
-            raise NotApplied(self.side, f"{self.side} {request.verb}: the token was refused")
+                raise self._closed(say("the credentials were refused"), reply)
+            raise NotApplied(self.side, say("{side} {verb}: the token was refused", side=self.side, verb=request.verb))
         code = reply.trouble.code if reply.trouble else ""
         if reply.status == 429 or code == "RateLimited":
-            raise NotApplied(self.side, f"{self.side} asks to slow down", retry_after=reply.retry_after)
+            raise NotApplied(self.side, say("{side} asks to slow down", side=self.side), retry_after=reply.retry_after)
         if code in refusals:
             return reply
         if reply.status == 404:
             raise self._closed(_NOT_THERE, reply)
         if reply.status >= 500 or reply.status in TRANSIENT or 300 <= reply.status < 400:
-            raise Unclear(self.side, f"{self.side} {request.verb}: HTTP {reply.status}", words=self._words(reply))
+            raise Unclear(
+                self.side,
+                say("{side} {verb}: HTTP {status}", side=self.side, verb=request.verb, status=reply.status),
+                words=self._words(reply),
+            )
         return reply
 
     def _refused(self, reply: Reply, auth: Auth) -> bool:
@@ -211,7 +218,9 @@ class Channel:
             body = parse(content)
         except Unreadable as unreadable:
             if status < 300:
-                raise _Failure(f"{self.side} {request.verb}: {unreadable}") from None
+                raise _Failure(
+                    say("{side} {verb}: {unreadable}", side=self.side, verb=request.verb, unreadable=unreadable)
+                ) from None
             return Reply(status, {}, Trouble("", "", status), wait), proof
         fault = trouble(body)
         if fault is None and status >= 300:
@@ -237,7 +246,14 @@ class Channel:
         task.add_done_callback(self._landed)
         await asyncio.wait({task}, timeout=deadline)
         if not task.done():
-            raise _Failure(f"{self.side} {request.verb}: no complete answer within {deadline:g} s")
+            raise _Failure(
+                say(
+                    "{side} {verb}: no complete answer within {deadline} s",
+                    side=self.side,
+                    verb=request.verb,
+                    deadline=f"{deadline:g}",
+                )
+            )
         try:
             return task.result()
         except _Failure:
@@ -246,8 +262,9 @@ class Channel:
             from reconciler.sides.transport import never_sent
 
             unsent = isinstance(error, Exception) and never_sent(error)
-            happened = "cannot be reached" if unsent else f"{request.verb}: the connection failed"
-            raise _Failure(f"{self.side} {happened} ({type(error).__name__})", unsent=unsent) from None
+            happened = say("cannot be reached") if unsent else say("{verb}: the connection failed", verb=request.verb)
+            said = say("{side} {happened} ({error})", side=self.side, happened=happened, error=type(error).__name__)
+            raise _Failure(said, unsent=unsent) from None
 
     def _landed(self, task: asyncio.Task[_Exchanged]) -> None:
         self._flying.discard(task)
@@ -256,7 +273,7 @@ class Channel:
 
     async def _send(self, request: Request, headers: Mapping[str, str], deadline: float) -> _Exchanged:
         """Send and read to the end. Half of the deadline is for connecting, so that nothing is sent after it."""
-        sent, started = self._clock.now(), self._clock.monotonic()
+        watch, started = Stopwatch(self._clock), self._clock.monotonic()
         content = bytearray()
         async with self._client.stream(
             request.method,
@@ -266,21 +283,31 @@ class Channel:
             headers=dict(headers),
             timeout=httpx.Timeout(deadline, connect=deadline / 2, pool=deadline / 2),
         ) as response:
-            self._sample(response.headers, sent)
+            self._sample(response.headers, watch)
             async for chunk in response.aiter_bytes():
                 content += chunk
                 if len(content) > BODY_LIMIT:
-                    raise _Failure(f"{self.side} {request.verb}: the answer is larger than {BODY_LIMIT >> 20} MiB")
+                    raise _Failure(
+                        say(
+                            "{side} {verb}: the answer is larger than {value} MiB",
+                            side=self.side,
+                            verb=request.verb,
+                            value=BODY_LIMIT >> 20,
+                        )
+                    )
                 if self._clock.monotonic() - started > deadline:
-                    raise _Failure(f"{self.side} {request.verb}: the answer trickles")  # its caller has gone
+                    raise _Failure(
+                        say("{side} {verb}: the answer trickles", side=self.side, verb=request.verb)
+                    )  # its caller has gone
             return response.status_code, response.headers, bytes(content)
 
-    def _sample(self, headers: httpx.Headers, sent: datetime) -> None:
+    def _sample(self, headers: httpx.Headers, watch: Stopwatch) -> None:
         age = headers.get("Age", "").strip()
         stale = (age.isdecimal() and int(age[:9]) > 0) or _CACHE_HIT.search(headers.get("X-Cache", ""))
         date = None if stale else http_date(headers.get("Date"))
         if date is not None:
-            self._estimate.add(date, sent, self._clock.now())
+            received = self._clock.now()
+            self._estimate.add(date, received - watch.elapsed(), received)
 
     async def _pace(self) -> None:
         now = self._clock.monotonic()
@@ -295,11 +322,16 @@ class Channel:
         if fault is None:
             return
         if reply.status == 403:
-            raise self._closed("the connection's user may not read this", reply)
+            raise self._closed(say("the connection's user may not read this"), reply)
         if reply.status == 404:
             raise self._closed(_NOT_THERE, reply)
-        message = f"{self.side} {request.verb}: HTTP {reply.status} {fault.code}".rstrip()
-        message += f": {fault.words}" if fault.words else ""
+        message = say(
+            "{side} {verb}: HTTP {status}{words}",
+            side=self.side,
+            verb=request.verb,
+            status=reply.status,
+            words=(f" {fault.code}" if fault.code else "") + (f": {fault.words}" if fault.words else ""),
+        )
         if reply.status in TRANSIENT or reply.status >= 500:
             raise _Failure(message, words=fault.words, retry_after=reply.retry_after)
         raise SideDown(self.side, message, words=fault.words, code=fault.code)
@@ -307,7 +339,7 @@ class Channel:
     def _closed(self, message: str, reply: Reply) -> SideClosed:
         words = self._words(reply)
         code = reply.trouble.code if reply.trouble else ""
-        said = f"{self.side}: {message}" + (f": {words}" if words else "")
+        said = say("{side}: {message}", side=self.side, message=joined([message, words] if words else [message], ": "))
         return SideClosed(self.side, said, words=words, code=code)
 
     @staticmethod
@@ -318,7 +350,7 @@ class Channel:
 _Exchanged = tuple[int, httpx.Headers, bytes]
 """HTTP status, headers, and the decoded body."""
 
-_NOT_THERE: Final = "the address answers, but has no such resource (HTTP 404); check base_url in the config"
+_NOT_THERE: Final = say("the address answers, but has no such resource (HTTP 404); check base_url in the config")
 
 SECRET_FROM: Final = 6
 """Shorter words are no secrets worth the name, and would garble what a server says."""
@@ -342,12 +374,14 @@ class _Failure(Exception):
         self, message: str, *, unsent: bool = False, words: str = "", retry_after: timedelta | None = None
     ) -> None:
         super().__init__(message)
+        self.message = message
         self.unsent = unsent
         self.words = words
         self.retry_after = retry_after
 
 
-def _network(limits: HttpLimits) -> httpx.AsyncBaseTransport:
+def network_of(limits: HttpLimits) -> httpx.AsyncBaseTransport:
+    """The real way to a server."""
     from reconciler.sides.transport import network  # a command that only reads the state should not wait for aiohttp
 
     return network(connections=limits.concurrency, proxy=limits.proxy, ca_file=limits.ca_file)

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from reconciler.core.model import Field
 from reconciler.errors import ConfigError, Problem
+from reconciler.message import say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +37,7 @@ class Profile:
         chosen: dict[str, Any] = {}
         for key, value in overrides.items():
             if key not in known:
-                wrong = f"unknown key; known are {', '.join(sorted(known))}"
+                wrong: str = say("unknown key; known are {value}", value=", ".join(sorted(known)))
             else:
                 present = getattr(self, key)
                 chosen[key] = tuple(value) if isinstance(present, tuple) and isinstance(value, list) else value
@@ -52,12 +53,16 @@ def _wrong(key: str, present: object, value: object) -> str:
     """Why a value cannot stand in place of the present one; empty if it can."""
     if isinstance(present, tuple):
         words = isinstance(value, tuple) and all(isinstance(one, str) and one for one in value)
-        return "" if words else "must be a list of words"
+        return "" if words else say("must be a list of words")
     if isinstance(present, str):
-        return "" if isinstance(value, str) and value else "must be a text"
+        return "" if isinstance(value, str) and value else say("must be a text")
     least = 0 if key == "first_page" else 1
     whole = isinstance(value, int) and not isinstance(value, bool)
-    return "" if whole and isinstance(value, int) and value >= least else f"must be a whole number, at least {least}"
+    return (
+        ""
+        if whole and isinstance(value, int) and value >= least
+        else say("must be a whole number, at least {least}", least=least)
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from reconciler.core.model import Offset, Reading, Record, Side
 from reconciler.errors import SideDown
-from reconciler.sides.scan import Fetch, Page, Proof
+from reconciler.message import say
+from reconciler.ports import Clock
+from reconciler.sides.elapsed import Stopwatch
+from reconciler.sides.proof import Fetch, Page, Proof
 
 DIGITS_AT_MOST: Final = 40
 
@@ -58,7 +61,7 @@ async def by_id_in_chunks(
     async def take(chunk: Sequence[str]) -> None:
         page = await fetch(chunk)
         if page.unusable or not page.last:
-            raise SideDown(side, f"{side} by-id: the answer is not whole")
+            raise SideDown(side, say("{side} by-id: the answer is not whole", side=side))
         found.update((row.id, row) for row in page.rows if row.id in wanted)
 
     try:
@@ -71,21 +74,22 @@ async def by_id_in_chunks(
 
 
 class Beginning:
-    """When a reading began: our clock at the start, and the server's offset as the first answer shows it.
+    """When a reading began, in the server's time: what its clock shows at the first answer, less the time since then.
 
-    A later estimate would be wrong if somebody set our clock while the reading ran.
+    Our own clock at the start would not do: somebody may set it before the first answer tells how far it stands.
     """
 
-    def __init__(self, begun: datetime, offset: Callable[[], Offset]) -> None:
-        self._begun, self._offset = begun, offset
-        self._first: Offset | None = None
+    def __init__(self, clock: Clock, offset: Callable[[], Offset]) -> None:
+        self._clock, self._offset = clock, offset
+        self._since = Stopwatch(clock)
+        self._moment: datetime | None = None
 
     def watch(self, fetch: Fetch) -> Fetch:
-        """The same pages; the first one tells the offset."""
+        """The same pages; the first one tells the moment."""
 
         async def watched(number: int) -> Page:
             page = await fetch(number)
-            self._first = self._first or self._offset()
+            self._moment = self._moment or self._told()
             return page
 
         return watched
@@ -93,9 +97,11 @@ class Beginning:
     @property
     def moment(self) -> datetime:
         """The server's time when the reading began; never later than the true one, as far as its clock is known."""
-        offset = self._first or self._offset()
-        server = self._begun if offset.value is None else self._begun + offset.value
-        return server - offset.uncertainty
+        return self._moment or self._told()
+
+    def _told(self) -> datetime:
+        offset = self._offset()
+        return self._clock.now() - self._since.elapsed() + (offset.value or timedelta(0)) - offset.uncertainty
 
 
 def reading(side: Side, started: datetime, since: datetime | None, proof: Proof) -> Reading:

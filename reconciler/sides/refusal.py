@@ -6,9 +6,10 @@ from typing import Final
 
 from reconciler.core.model import Code, Refused, Side
 from reconciler.errors import Unclear
+from reconciler.message import say
 from reconciler.sides.http import Reply
 
-WRONG: Final = frozenset({400, 405, 413, 415, 422})
+WRONG: Final = frozenset({400, 405, 413, 414, 415, 422})
 """HTTP statuses that say: this request is wrong, and nothing was done."""
 
 
@@ -21,4 +22,14 @@ def refused_call(side: Side, verb: str, reply: Reply) -> Refused:
         return Refused(code=Code.FORBIDDEN, words=words)
     if reply.status in WRONG:
         return Refused(code=Code.INVALID_VALUE, words=words)
-    raise Unclear(side, f"{side} {verb}: HTTP {reply.status} {fault.code}".rstrip(), words=fault.words)
+    raise Unclear(
+        side,
+        say(
+            "{side} {verb}: HTTP {status}{words}",
+            side=side,
+            verb=verb,
+            status=reply.status,
+            words=f" {fault.code}" if fault.code else "",
+        ),
+        words=fault.words,
+    )

@@ -6,81 +6,31 @@ and stamps are kept here. A row may be visited more than once; the later call is
 
 from __future__ import annotations
 
-import math
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from reconciler.core.model import Record
+from reconciler.message import say
 from reconciler.ports import Visit
-
-SPARE_PAGES: Final = 20
-"""How many pages more than expected a scan may take before it is given up as unproven."""
-
-UNSORTED: Final = "the order is not the one asked for"
-SHORT: Final = "pages hold fewer rows than asked for (page_size)"
-ENDLESS: Final = "more pages than the list can have"
-NO_TOTAL: Final = "the server does not say how many rows there are"
-FELL: Final = "rows disappeared while it was read"
-TOUCHING: Final = "rows moved between two pages, or equal stamps meet at their border"
-CROWDED: Final = "more rows of one stamp than a page holds, and no total"
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One page: its rows, how many rows the list has (None if the server did not say), and whether it is the last.
-
-    `unusable` counts rows that could not be told apart (no id); with one of those nothing is proven.
-    """
-
-    rows: Sequence[Record]
-    total: int | None
-    last: bool
-    unusable: int = 0
-
-    @property
-    def stamps(self) -> list[datetime]:
-        return [row.modified for row in self.rows if row.modified is not None]
-
-    def short(self, before: int, size: int) -> bool:
-        """Whether rows are missing that the total says must be here, behind `before` others."""
-        here = len(self.rows) + self.unusable
-        return self.total is not None and here != min(size, max(self.total - before, 0))
-
-
-Fetch = Callable[[int], Awaitable[Page]]
-ById = Callable[[Sequence[str]], Awaitable[dict[str, Record]]]
-
-
-@dataclass(slots=True)
-class Proof:
-    """What a scan amounted to; an empty `note` means that it provably saw everything."""
-
-    newest: datetime | None = None
-    note: str = ""
-    rows: int = 0
-    stamps: dict[str, datetime | None] = field(default_factory=dict)
-
-    def take(self, page: Page, visit: Visit) -> None:
-        """Hand the page on, and remember its ids and stamps."""
-        visit(page.rows)
-        self.rows += len(page.rows)
-        for row in page.rows:
-            self.stamps[row.id] = row.modified
-            if row.modified is not None and (self.newest is None or row.modified > self.newest):
-                self.newest = row.modified
-        if page.unusable:
-            self.note = f"{page.unusable} rows without an id"
-
-    def doubt(self, note: str) -> None:
-        """Note the first thing that speaks against completeness."""
-        self.note = self.note or note
-
-
-def _pages(total: int | None, size: int) -> int:
-    return math.ceil((total or 0) / size)
-
+from reconciler.sides.proof import (
+    CROWDED,
+    ENDLESS,
+    FELL,
+    NO_TOTAL,
+    PAGES_WITHOUT_TOTAL,
+    SHORT,
+    SPARE_PAGES,
+    TOUCHING,
+    UNSORTED,
+    ById,
+    Fetch,
+    Page,
+    Proof,
+    Seen,
+    pages_of,
+)
 
 # --- descending: the newest first, edited rows jump to the front ------------------------------------------------------
 
@@ -105,7 +55,9 @@ class _Walk:
             self.doubt = doubt
 
 
-_GRAVITY: Final = (UNSORTED, ENDLESS, NO_TOTAL, FELL, SHORT, TOUCHING)
+_HOPELESS: Final = (UNSORTED, ENDLESS, NO_TOTAL)
+"""Another walk would find the same."""
+_GRAVITY: Final = (*_HOPELESS, FELL, SHORT, TOUCHING)
 
 
 async def scan_descending(
@@ -123,11 +75,14 @@ async def scan_descending(
         walk = await _walk_down(fetch, since, visit, proof, size=size, first=first)
         if not walk.doubt or proof.note:
             return proof
-        if walk.doubt in (UNSORTED, ENDLESS, NO_TOTAL):  # another walk would find the same
+        if walk.doubt in _HOPELESS:
             proof.doubt(walk.doubt)
             return proof
         enough = _new_enough(proof, since)
         again = await _walk_down(fetch, since, visit, proof, size=size, first=first, stop=walk.top)
+        if again.doubt in _HOPELESS:
+            proof.doubt(again.doubt)
+            return proof
         fell = FELL in (walk.doubt, again.doubt) or _fell(walk.total, again.total)
         if again.rank is not None:  # one stamp fills the list, so this walk went as deep and saw more
             walk, enough = again, _new_enough(proof, since)
@@ -135,7 +90,7 @@ async def scan_descending(
             return proof
         if proof.note:
             return proof
-    proof.doubt(f"after {passes} passes still in doubt: {walk.doubt}")
+    proof.doubt(say("after {passes} passes still in doubt: {doubt}", passes=passes, doubt=walk.doubt))
     return proof
 
 
@@ -152,26 +107,28 @@ async def _walk_down(
     """From the top down to stamps older than `since`, or than `stop` if those come first (there is no rank then)."""
     walk = _Walk()
     border: datetime | None = None  # the last stamp of the page before
-    seen: set[str] = set()
+    seen = Seen()
+    most, untold = 0, False
     while True:
         page = await fetch(first + walk.pages)
         proof.take(page, visit)
-        before, stamps = walk.pages * size, page.stamps
+        before, stamps, news = walk.pages * size, page.stamps, seen.news(page)
+        total = page.told(before)
+        untold |= total is None
         walk.pages += 1
         if walk.pages == 1:
             walk.top = max(stamps, default=None)
-        if _fell(walk.total, page.total):
+            most = pages_of(total, size) + SPARE_PAGES
+        if _fell(walk.total, total):
             walk.suspect(FELL)
-        walk.total = page.total
+        walk.total = total
         if stamps != sorted(stamps, reverse=True):
             walk.suspect(UNSORTED)
         if walk.pages > 1:
-            unseen = [row.modified for row in page.rows if row.id not in seen and row.modified is not None]
-            if border is not None and unseen and max(unseen) > border:
+            if border is not None and news and max(news) > border:
                 walk.suspect(UNSORTED)
             elif page.rows and not _strictly_below(page, border):
                 walk.suspect(TOUCHING)
-        seen |= {row.id for row in page.rows}
         if page.short(before, size):
             walk.suspect(SHORT)
         border = page.rows[-1].modified if page.rows else border
@@ -179,16 +136,16 @@ async def _walk_down(
         if since is not None and border is not None and page.rows and border < since:
             walk.rank = before + old[0]
             break
-        at_end = not page.rows if page.total is None else walk.pages * size >= page.total
+        at_end = not page.rows if total is None else walk.pages * size >= total
         if at_end:
-            walk.rank = before + old[0] if old else page.total
+            walk.rank = before + old[0] if old else total
             break
         if stop is not None and page.rows and border is not None and border < stop:
             break
-        if walk.pages >= _pages(page.total, size) + SPARE_PAGES:
+        if walk.pages >= most or seen.enough:
             walk.suspect(ENDLESS)
             break
-    if walk.total is None and (walk.pages > 1 or walk.rank is None):
+    if untold and (walk.pages > 1 or walk.rank is None):
         walk.suspect(NO_TOTAL)  # one page that reaches below `since` needs no total; an end without one is no end
     return walk
 
@@ -248,21 +205,23 @@ async def scan_ascending(
     if page.total is None:
         await _restart(listing, since, page, visit, proof, first=first)
         return proof
-    pages = _pages(page.total, size)
+    pages = pages_of(page.total, size)
     if pages <= 1:
         if not page.last:
             proof.doubt(SHORT)
         return proof
     ceiling: datetime | None = None  # the smallest stamp of the page behind
-    seen: set[str] = set()
-    for number in [*range(pages - 1, 0, -1), 0]:
+    seen = Seen()
+    for number in itertools.chain(range(pages - 1, 0, -1), (0,)):
         page = await fetch(first + number)
         proof.take(page, visit)
         _check(page, number * size, size, proof)
-        unseen = [row.modified for row in page.rows if row.id not in seen and row.modified is not None]
-        if ceiling is not None and unseen and max(unseen) > ceiling:
+        news = seen.news(page)
+        if ceiling is not None and news and max(news) > ceiling:
             proof.doubt(UNSORTED)
-        seen |= {row.id for row in page.rows}
+        if seen.enough:
+            proof.doubt(ENDLESS)
+            break
         ceiling = min(page.stamps, default=ceiling)
     return proof
 
@@ -288,7 +247,9 @@ async def _restart(
     A first page holds everything between its bound and its last stamp, and nothing can slide past it. Within one stamp
     that fills a page there is no such bound; the rest is then read for what it is worth.
     """
-    while not page.last:
+    left = PAGES_WITHOUT_TOTAL
+    while not page.last and left:
+        left -= 1
         reached = page.rows[-1].modified if page.rows else None
         if reached is None or (since is not None and reached <= since):
             break
@@ -300,9 +261,10 @@ async def _restart(
             proof.doubt(UNSORTED)
     if page.last:
         return
-    proof.doubt(CROWDED)
+    proof.doubt(CROWDED if left else ENDLESS)
     number = first
-    while not page.last:
+    while not page.last and left:
+        left -= 1
         number += 1
         page = await listing(since)(number)
         if all(row.id in proof.stamps for row in page.rows):

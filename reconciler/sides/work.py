@@ -35,16 +35,20 @@ from reconciler.core.model import (
     Values,
 )
 from reconciler.errors import SideDown, SideError, Unclear
+from reconciler.message import say
 from reconciler.ports import Clock, Visit
 from reconciler.sides.answer import Trouble, count, moment, pick, trouble
 from reconciler.sides.http import Access, Channel, HttpLimits, Request
 from reconciler.sides.profile import WorkProfile, names
+from reconciler.sides.proof import Fetch, Page
 from reconciler.sides.reading import Beginning, by_id_in_chunks, identifier, reading, record_id, text_of, wire_id
 from reconciler.sides.refusal import refused_call
-from reconciler.sides.scan import Fetch, Page, scan_ascending
+from reconciler.sides.scan import scan_ascending
 
 INSTANTS: Final = frozenset({Field.START, Field.DUE})
 DEPARTMENT: Final = 1
+PROJECT_PAGES: Final = 1_000
+"""How many pages of projects are read before the list is taken for endless."""
 
 REFUSALS: Final[Mapping[str, Refused]] = {
     "NoPermission": Refused(code=Code.FORBIDDEN, words=""),
@@ -86,7 +90,10 @@ class WorkAuth:
     def hopeless(self, code: str) -> str:
         if code not in self._profile.signature:
             return ""
-        return f"a request was refused as {code}; check secret_key, and that no second program uses this connection"
+        return say(
+            "a request was refused as {code}; check secret_key, and that no second program uses this connection",
+            code=code,
+        )
 
     def forget(self, headers: Mapping[str, str], *, write: bool) -> bool:
         return False
@@ -127,7 +134,7 @@ class WorkReader:
 
     async def changes(self, since: datetime | None, visit: Visit) -> Reading:
         """The list from `since` on, oldest first; rows of all projects, archived ones included."""
-        beginning = Beginning(self._clock.now(), self.offset)
+        beginning = Beginning(self._clock, self.offset)
 
         def listing(bound: datetime | None) -> Fetch:
             return beginning.watch(functools.partial(self._page, bound))
@@ -142,16 +149,15 @@ class WorkReader:
 
     async def projects(self) -> list[Project]:
         found: dict[str, Project] = {}
-        number = 0
-        while True:
+        for number in range(PROJECT_PAGES):
             page = {"PageIndex": self._profile.first_page + number, "PageSize": self._profile.page_size}
             body = await self._call(self._profile.projects_verb, page)
             read = {one.id: one for row in _list(body, "Projects") if (one := _project(row)) is not None}
-            number += 1
             nothing_new = read.keys() <= found.keys()
             found |= read
-            if nothing_new or _is_last(body, number * self._profile.page_size):
+            if nothing_new or _is_last(body, (number + 1) * self._profile.page_size):
                 return list(found.values())
+        raise SideDown(Side.WORK, "work: the list of projects has no end")
 
     async def groups(self, project: str) -> list[TaskGroup]:
         return [
@@ -207,13 +213,13 @@ class WorkReader:
         problems: list[str] = []
         modified = moment(pick(row, profile.modified))
         if modified is None:
-            problems.append(f"{profile.modified} is no date")
+            problems.append(say("{modified} is no date", modified=profile.modified))
         for name, wire in self._names.items():
             given = pick(row, wire, default=_UNSEEN)
             if given is not _UNSEEN:
                 value = _value(name, given)
                 if value is _UNSEEN:
-                    problems.append(f"{wire} cannot be read")
+                    problems.append(say("{wire} cannot be read", wire=wire))
                 else:
                     values[name] = value
         custom = pick(row, profile.custom)
@@ -262,7 +268,7 @@ def _data(body: Mapping[str, Any]) -> Mapping[str, Any]:
 def _list(body: Mapping[str, Any], name: str) -> list[Any]:
     rows = pick(_data(body), name)
     if not isinstance(rows, list):
-        raise SideDown(Side.WORK, f"work: the answer holds no list of {name}")
+        raise SideDown(Side.WORK, say("work: the answer holds no list of {name}", name=name))
     return rows
 
 
@@ -334,7 +340,7 @@ class WorkWriter(WorkReader):
             return [whole if known is None or known.gone else replace(whole, code=known.code)] * len(ids)
         results = pick(_data(reply.body), "Results")
         if not isinstance(results, list) or len(results) != len(ids):
-            raise Unclear(Side.WORK, f"work {verb}: the answer does not say what became of each record")
+            raise Unclear(Side.WORK, say("work {verb}: the answer does not say what became of each record", verb=verb))
         return [self._answer(verb, one, known) for one, known in zip(results, ids, strict=True)]
 
     def _answer(self, verb: str, result: Any, known: str | None) -> Answer:
@@ -343,12 +349,12 @@ class WorkWriter(WorkReader):
             refused = _refusal(fault)
             return replace(refused, words=self._channel.discreet(refused.words))
         if not isinstance(result, dict) or pick(result, "Success") is not True:
-            raise Unclear(Side.WORK, f"work {verb}: an element of the answer cannot be read")
+            raise Unclear(Side.WORK, say("work {verb}: an element of the answer cannot be read", verb=verb))
         named = record_id(pick(result, self._profile.id))
         if named is None and known is None:
-            raise Unclear(Side.WORK, f"work {verb}: the answer names no id for a new item")
+            raise Unclear(Side.WORK, say("work {verb}: the answer names no id for a new item", verb=verb))
         if named is not None and known not in (named, None):
-            raise Unclear(Side.WORK, f"work {verb}: the answer names another item than the one sent")
+            raise Unclear(Side.WORK, say("work {verb}: the answer names another item than the one sent", verb=verb))
         return Accepted(id=named or known or "")
 
 

@@ -14,12 +14,13 @@ from pathlib import Path
 
 from reconciler.ports import StateReader, Store
 from reconciler.store import database
+from reconciler.store.database import database_path
 from reconciler.store.journal import Fault, RandomBytes, inspect
 from reconciler.store.lease import hold
 from reconciler.store.reading import SqlReader
 from reconciler.store.state import SqlStore
 
-__all__ = ["Fault", "RandomBytes", "back_up", "hold", "open_reader", "open_store", "verify"]
+__all__ = ["Fault", "RandomBytes", "back_up", "database_path", "hold", "open_reader", "open_store", "verify"]
 
 
 def back_up(url: str, file: Path) -> None:

@@ -25,6 +25,7 @@ from reconciler.core.model import (
     Wanted,
     Written,
 )
+from reconciler.message import pack, unpack
 
 Row = dict[str, Any]
 Loaded = Mapping[str, Any]
@@ -138,7 +139,7 @@ def _aside_out(aside: Aside) -> Row:
     return {
         "side": aside.side.value,
         "code": aside.code.value,
-        "words": aside.words,
+        "words": pack(aside.words),
         "value": value_out(aside.value),
         "since": moment_out(aside.since),
         "config": aside.config,
@@ -151,7 +152,7 @@ def _aside_in(data: Loaded) -> Aside:
     return Aside(
         side=Side(data["side"]),
         code=Code(data["code"]),
-        words=data["words"],
+        words=unpack(data["words"]),
         value=value_in(data["value"]),
         since=_must(data["since"]),
         config=data["config"],

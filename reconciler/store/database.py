@@ -25,6 +25,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.pool import StaticPool
 
 from reconciler.errors import StateError
+from reconciler.message import say
 from reconciler.store import schema
 from reconciler.store.tables import METADATA
 
@@ -55,11 +56,13 @@ def database_path(url: str) -> Path | None:
     try:
         parsed = make_url(url)
     except exc.ArgumentError:
-        raise StateError("state.url cannot be read; it looks like sqlite:////var/lib/reconciler/name.db") from None
+        raise StateError(say("state.url cannot be read; it looks like sqlite:////var/lib/reconciler/name.db")) from None
     if parsed.get_backend_name() != "sqlite":
-        raise StateError(f"state.url: {parsed.get_backend_name()} is not supported yet; use sqlite:///path")
+        raise StateError(
+            say("state.url: {parsed} is not supported yet; use sqlite:///path", parsed=parsed.get_backend_name())
+        )
     if parsed.query:
-        raise StateError("state.url: parameters behind the path are not supported")
+        raise StateError(say("state.url: parameters behind the path are not supported"))
     if not parsed.database or parsed.database == ":memory:":
         return None
     return Path(parsed.database).absolute()
@@ -90,14 +93,14 @@ def translated() -> Iterator[None]:
 
 
 _WORDS: Final = {
-    sqlite3.SQLITE_CORRUPT: "the state is damaged; restore it from a backup",
-    sqlite3.SQLITE_NOTADB: "the file is not a database, or is damaged; restore it from a backup",
-    sqlite3.SQLITE_FULL: "the disk is full; nothing was changed",
-    sqlite3.SQLITE_BUSY: "the state is locked by another program",
-    sqlite3.SQLITE_READONLY: "the state cannot be written; check the owner of the file and its folder",
-    sqlite3.SQLITE_CANTOPEN: "the state cannot be opened; check the owner of the file and its folder",
-    sqlite3.SQLITE_IOERR: "the disk reports an error",
-    sqlite3.SQLITE_PERM: "the state cannot be opened; check the owner of the file and its folder",
+    sqlite3.SQLITE_CORRUPT: say("the state is damaged; restore it from a backup"),
+    sqlite3.SQLITE_NOTADB: say("the file is not a database, or is damaged; restore it from a backup"),
+    sqlite3.SQLITE_FULL: say("the disk is full; nothing was changed"),
+    sqlite3.SQLITE_BUSY: say("the state is locked by another program"),
+    sqlite3.SQLITE_READONLY: say("the state cannot be written; check the owner of the file and its folder"),
+    sqlite3.SQLITE_CANTOPEN: say("the state cannot be opened; check the owner of the file and its folder"),
+    sqlite3.SQLITE_IOERR: say("the disk reports an error"),
+    sqlite3.SQLITE_PERM: say("the state cannot be opened; check the owner of the file and its folder"),
 }
 
 
@@ -108,7 +111,7 @@ def primary_code(error: BaseException | None) -> int:
 
 def explained(error: BaseException | None) -> StateError | None:
     words = _WORDS.get(primary_code(error))
-    return StateError(f"{words} ({error})") if words else None
+    return StateError(say("{words} ({error})", words=words, error=error)) if words else None
 
 
 def dumps(value: object) -> str:
@@ -183,13 +186,20 @@ def open_writer(url: str) -> Opened:
 
 def _create(path: Path) -> None:
     if not path.parent.is_dir():
-        raise StateError(f"the folder {path.parent} does not exist; create it, owned by the user that runs reconciler")
+        raise StateError(
+            say(
+                "the folder {parent} does not exist; create it, owned by the user that runs reconciler",
+                parent=path.parent,
+            )
+        )
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except FileExistsError:
         pass  # never opened here, see the head of this module
     except OSError as error:
-        raise StateError(f"the state {path} cannot be created: {error.strerror}") from error
+        raise StateError(
+            say("the state {path} cannot be created: {strerror}", path=path, strerror=error.strerror)
+        ) from error
 
 
 def _check_file(raw: sqlite3.Connection, path: Path) -> None:
@@ -197,10 +207,12 @@ def _check_file(raw: sqlite3.Connection, path: Path) -> None:
     schema.refuse_unknown(schema.revision(raw), path)
     found = [row[0] for row in raw.execute("PRAGMA quick_check(3)")]
     if found != ["ok"]:
-        raise StateError(f"the state {path} is damaged; restore it from a backup ({'; '.join(found)})")
+        raise StateError(
+            say("the state {path} is damaged; restore it from a backup ({value})", path=path, value="; ".join(found))
+        )
     mode = raw.execute("PRAGMA journal_mode=WAL").fetchone()[0]
     if mode != "wal":
-        raise StateError(f"the state {path} cannot use write-ahead logging here; put it on a local disk")
+        raise StateError(say("the state {path} cannot use write-ahead logging here; put it on a local disk", path=path))
 
 
 def open_reader(url: str) -> Opened:
@@ -230,7 +242,9 @@ def _exists(path: Path) -> bool:
     try:
         return path.exists()
     except OSError as error:
-        raise StateError(f"the state {path} cannot be reached: {error.strerror}") from error
+        raise StateError(
+            say("the state {path} cannot be reached: {strerror}", path=path, strerror=error.strerror)
+        ) from error
 
 
 def _empty() -> Opened:
@@ -280,10 +294,12 @@ def private_copy(path: Path, folder: Path) -> Path:
                 if file.exists():
                     shutil.copyfile(file, target)
         except OSError as error:
-            raise StateError(f"the state {path} cannot be read: {error.strerror}") from error
+            raise StateError(
+                say("the state {path} cannot be read: {strerror}", path=path, strerror=error.strerror)
+            ) from error
         if before == [_identity(file) for file in files]:
             return copy
-    raise StateError(f"the state {path} is being written all the time; try again")
+    raise StateError(say("the state {path} is being written all the time; try again", path=path))
 
 
 def _identity(file: Path) -> Any:
@@ -298,11 +314,13 @@ def copy_to(url: str, target: Path) -> None:
     """A consistent copy of the database, taken through SQLite's own backup interface. Raises StateError."""
     path = database_path(url)
     if path is None or not _exists(path):
-        raise StateError("there is no state to copy yet")
+        raise StateError(say("there is no state to copy yet"))
     try:
         descriptor = os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     except OSError as error:
-        raise StateError(f"the copy {target} cannot be made: {error.strerror}") from error
+        raise StateError(
+            say("the copy {target} cannot be made: {strerror}", target=target, strerror=error.strerror)
+        ) from error
     os.close(descriptor)
     reading = closing(_raw(str(path), "ro", _READER_PRAGMAS))
     with translated(), reading as source, closing(sqlite3.connect(target)) as copy:

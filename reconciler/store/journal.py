@@ -19,6 +19,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from reconciler.core.model import Entry
+from reconciler.message import say
 from reconciler.store.codec import Row, clean, clean_or_none, moment_out, value_out
 
 RandomBytes = Callable[[int], bytes]
@@ -55,7 +56,7 @@ class Fault:
     reason: str
 
     def __str__(self) -> str:
-        return f"journal entry {self.id}: {self.reason}"
+        return say("journal entry {id}: {reason}", id=self.id, reason=self.reason)
 
 
 def _plain(value: object) -> Any:
@@ -124,16 +125,18 @@ def inspect(rows: Iterable[Mapping[str, Any]]) -> Fault | None:
     for row in rows:
         number: int = row["id"]
         if number != last_id + 1:
-            return Fault(id=number, reason=f"does not follow entry {last_id}: what was between is missing")
+            return Fault(
+                id=number, reason=say("does not follow entry {last_id}: what was between is missing", last_id=last_id)
+            )
         if "hash" not in row:
-            return Fault(id=number, reason="was altered: it cannot be read any more")
+            return Fault(id=number, reason=say("was altered: it cannot be read any more"))
         if row["previous"] != last_hash:
-            return Fault(id=number, reason="does not follow the entry before it: moved, inserted or replaced")
+            return Fault(id=number, reason=say("does not follow the entry before it: moved, inserted or replaced"))
         if row["hash"] != digest(last_hash, row):
-            return Fault(id=number, reason="was altered: its hash does not match")
+            return Fault(id=number, reason=say("was altered: its hash does not match"))
         broken = next((name for name in PERSONAL if not _kept(row, name)), None)
         if broken is not None:
-            return Fault(id=number, reason=f"{broken} was altered: it does not match its seal")
+            return Fault(id=number, reason=say("{broken} was altered: it does not match its seal", broken=broken))
         last_id, last_hash = number, row["hash"]
     return None
 

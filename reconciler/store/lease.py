@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from reconciler.errors import LeaseHeld, StateError
+from reconciler.message import say
 from reconciler.ports import Clock
 from reconciler.store.database import database_path
 
@@ -38,17 +39,26 @@ def hold(url: str, clock: Clock) -> Iterator[None]:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except FileNotFoundError:
         raise StateError(
-            f"the folder {path.parent} does not exist; create it, owned by the user that runs reconciler"
+            say(
+                "the folder {parent} does not exist; create it, owned by the user that runs reconciler",
+                parent=path.parent,
+            )
         ) from None
     except OSError as error:
-        raise StateError(f"the lock file {path} cannot be opened: {error.strerror}") from error
+        raise StateError(
+            say("the lock file {path} cannot be opened: {strerror}", path=path, strerror=error.strerror)
+        ) from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise LeaseHeld(f"another process is at work on this connection: {_holder(descriptor)}") from None
+            raise LeaseHeld(
+                say("another process is at work on this connection: {descriptor}", descriptor=_holder(descriptor))
+            ) from None
         except OSError as error:
-            raise StateError(f"the lock file {path} cannot be locked: {error.strerror}") from error
+            raise StateError(
+                say("the lock file {path} cannot be locked: {strerror}", path=path, strerror=error.strerror)
+            ) from error
         _write(descriptor, {"host": socket.gethostname(), "pid": os.getpid(), "since": clock.now().isoformat()})
         try:
             yield
@@ -68,6 +78,6 @@ def _write(descriptor: int, holder: dict[str, object] | None) -> None:
 def _holder(descriptor: int) -> str:
     try:
         said = json.loads(os.pread(descriptor, 4096, 0))
-        return f"host {said['host']}, process {said['pid']}, since {said['since']}"
+        return say("host {host}, process {pid}, since {since}", host=said["host"], pid=said["pid"], since=said["since"])
     except (ValueError, KeyError, TypeError):
-        return "it has not said which yet"
+        return say("it has not said which yet")

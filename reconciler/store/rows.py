@@ -17,6 +17,7 @@ from reconciler.core.model import (
     Tombstone,
     Verdict,
 )
+from reconciler.message import pack, unpack
 from reconciler.store.codec import (
     Loaded,
     Row,
@@ -39,7 +40,7 @@ def candidate_row(candidate: Candidate) -> Row:
         "title": clean(candidate.title),
         "on_request": candidate.on_request,
         "refused": candidate.refused.value if candidate.refused else None,
-        "words": clean(candidate.words),
+        "words": clean(pack(candidate.words)),
         "config": candidate.config,
         "not_before": candidate.not_before,
         "tries": candidate.tries,
@@ -54,7 +55,7 @@ def candidate_load(row: Loaded) -> Candidate:
         title=row["title"],
         on_request=row["on_request"],
         refused=Code(row["refused"]) if row["refused"] else None,
-        words=row["words"],
+        words=unpack(row["words"]),
         config=row["config"],
         not_before=row["not_before"],
         tries=row["tries"],
@@ -164,10 +165,10 @@ def attention_row(entry: Attention) -> Row:
         "id": entry.id,
         "code": entry.code.value,
         "field": entry.field.value if entry.field else "",
-        "message": clean(entry.message),
+        "message": clean(pack(entry.message)),
         "since": entry.since,
         "title": clean(entry.title),
-        "words": clean(entry.words),
+        "words": clean(pack(entry.words)),
         "content": clean(entry.content),
         "acked": clean_or_none(entry.acked),
     }
@@ -179,10 +180,10 @@ def attention_load(row: Loaded) -> Attention:
         id=row["id"],
         code=Code(row["code"]),
         field=Field(row["field"]) if row["field"] else None,
-        message=row["message"],
+        message=unpack(row["message"]),
         since=row["since"],
         title=row["title"],
-        words=row["words"],
+        words=unpack(row["words"]),
         content=row["content"],
         acked=row["acked"],
     )

@@ -9,6 +9,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from reconciler.errors import StateError
+from reconciler.message import say
 
 REVISIONS: Final = ("0001",)
 """Every schema this program knows, oldest first; the same as the files in `migrations/versions`."""
@@ -46,12 +47,22 @@ def revision(connection: Connection | sqlite3.Connection) -> str:
 def refuse_unknown(found: str, path: Path) -> None:
     """StateError for a schema that only a newer program knows, or that is not ours at all."""
     if found == FOREIGN:
-        raise StateError(f"{path} is a database of another program; state.url must name a file of its own")
+        raise StateError(
+            say("{path} is a database of another program; state.url must name a file of its own", path=path)
+        )
     if found != EMPTY and found not in REVISIONS:
-        raise StateError(f"the state {path} was written by a newer reconciler (schema {found}); upgrade this one")
+        raise StateError(
+            say(
+                "the state {path} was written by a newer reconciler (schema {found}); upgrade this one",
+                path=path,
+                found=found,
+            )
+        )
 
 
 def refuse_old(found: str, path: Path) -> None:
     """StateError for a schema that has to be migrated first, which a reader does not do."""
     if found != HEAD:
-        raise StateError(f"the state {path} has an older schema; run `reconciler once` or start the daemon first")
+        raise StateError(
+            say("the state {path} has an older schema; run `reconciler once` or start the daemon first", path=path)
+        )

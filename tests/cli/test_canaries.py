@@ -72,7 +72,7 @@ def guarded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Product
         token = tokens.issue(product.crm.client_id, product.clock.now())
         whole = f"{token.rpartition('.')[0]}.{TOKEN}"
         tokens._expiry[whole] = tokens._expiry[token]
-        monkeypatch.setattr(tokens, "issue", lambda client_id, now: whole)
+        monkeypatch.setattr(tokens, "issue", lambda client_id, now, lifetime: whole)
         yield product
 
 
@@ -161,7 +161,7 @@ def test_a_bug_shows_a_traceback_without_secrets(guarded: Product, monkeypatch: 
         raise RuntimeError("a bug in the middle of a cycle")
 
     guarded.task()
-    monkeypatch.setattr("reconciler.cycle.run_cycle", broken)
+    monkeypatch.setattr("reconciler.app.run_cycle", broken)
     done = guarded.run("once", code=1)
     assert "Traceback" in done.err
     assert leaks(guarded) == []

@@ -63,7 +63,7 @@ class Audience:
         for line in text.splitlines():
             if line.startswith("== "):
                 self.look()
-                self.scenes.append(Scene(title=line.split(" / ")[1]))
+                self.scenes.append(Scene(title=line.removeprefix("== ")))
             elif line:
                 self.scenes[-1].lines.append(line)
 
@@ -91,16 +91,16 @@ def scene(shown: list[Scene], words: str) -> Scene:
 
 def test_every_scene_of_the_day_is_there(shown: list[Scene]) -> None:
     assert [one.title for one in shown] == [
-        "tasks with a chosen project appear in Work",
-        "a typo fixed in Work leaves «Đang thực hiện» alone",
-        "completed in Work",
-        "re-opened in Work gives «Chưa bắt đầu»",
-        "different fields on the two sides both survive",
-        "two people edit the same title, the later one wins",
-        "a department is chosen by mistake, and then put right",
-        "an old task is linked on request",
-        "Work is down for a moment, nothing is lost",
-        "two quiet cycles write nothing",
+        "A salesperson saves tasks: those with a chosen project appear in Work",
+        "A typo fixed in Work leaves the status «Đang thực hiện» of the CRM alone",
+        "Somebody completes the task in Work",
+        "Somebody re-opens it in Work: the CRM gets «Chưa bắt đầu»",
+        "Different fields are edited on the two sides: both edits stay",
+        "Two people edit the same title: the later edit wins",
+        "A department is chosen by mistake, and then put right",
+        "An old task is linked on request",
+        "Work is down for a moment: nothing is lost",
+        "Two quiet cycles write nothing",
     ]
 
 
@@ -164,14 +164,14 @@ def test_the_status_words_of_the_day(shown: list[Scene]) -> None:
     [(task, item, name, side, *_)] = typo.flows()
     assert (name, side) == ("title", "crm")
     assert typo.crm[int(task)]["status"] == "Đang thực hiện"
-    assert "  CRM status is still «Đang thực hiện»" in typo.lines
-    done, again = scene(shown, "completed"), scene(shown, "re-opened")
+    assert "  the CRM status is «Đang thực hiện»" in typo.lines
+    done, again = scene(shown, "completes"), scene(shown, "re-opens")
     assert (done.crm[int(task)]["status"], done.work[int(item)]["StatusName"]) == ("Hoàn thành", "Đã hoàn thành")
     assert (again.crm[int(task)]["status"], again.work[int(item)]["StatusName"]) == ("Chưa bắt đầu", "Chưa hoàn thành")
 
 
 def test_both_edits_of_different_fields_survive_and_the_later_title_wins(shown: list[Scene]) -> None:
-    both = scene(shown, "different fields")
+    both = scene(shown, "Different fields")
     assert {(name, side) for _, _, name, side, *_ in both.flows()} == {("due", "crm"), ("description", "work")}
     fight = scene(shown, "same title")
     [(task, item, _, side, before, after, reason, _)] = fight.flows()
@@ -192,7 +192,7 @@ def test_the_department_is_refused_with_the_reason_and_then_put_right(shown: lis
 
 def test_the_outage_is_said_and_nothing_is_lost(shown: list[Scene]) -> None:
     one = scene(shown, "down")
-    assert any(line.startswith("  work: ") for line in one.lines)
+    assert any("work get-tasks: the connection failed" in line for line in one.lines)
     [(_, item, name, side, _, after, *_)] = one.flows()
     assert (side, one.held("work", item, name)) == ("work", after)
 

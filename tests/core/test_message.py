@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.core.message import Message, into, joined, pack, say, unpack
 from reconciler.core.model import Field, Side
+from reconciler.message import Message, into, joined, pack, say, unpack
 
 VIETNAMESE = {
     "{field} was not written to {side}: {why}": "Không ghi được {field} sang {side}: {why}",

@@ -86,10 +86,11 @@ class Rig:
 Given = httpx.Response | Exception
 
 
-def answer(body: Any, status: int = 200, **headers: str) -> httpx.Response:
-    """An answer with a JSON body, or with these very bytes."""
+def answer(body: Any, status: int = 200, /, **headers: str) -> httpx.Response:
+    """An answer with a JSON body, or with these very bytes. Header names with underscores, values in Latin-1."""
     content = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
-    return httpx.Response(status, content=content, headers={name.replace("_", "-"): v for name, v in headers.items()})
+    raw = [(name.replace("_", "-").encode(), value.encode("latin-1")) for name, value in headers.items()]
+    return httpx.Response(status, content=content, headers=raw)
 
 
 TOKEN = {"success": True, "code": 200, "data": "some.token.text"}

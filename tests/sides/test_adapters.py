@@ -66,7 +66,7 @@ class Bench:
     def name(self, crm: str, work: str) -> str:
         return crm if self.crm else work
 
-    def add(self, count: int = 1, **fields: Any) -> list[str]:
+    def add(self, count: int = 1, /, **fields: Any) -> list[str]:
         return [str(self.system.add(**fields)) for _ in range(count)]
 
     def patch(self, id_: str, **fields: Any) -> None:

@@ -424,7 +424,7 @@ async def test_a_cancelled_caller_does_not_cancel_the_request(request_: Request)
     gauge = Gauge(clock)
     one = channel(gauge, clock)
     call = one.write(WRITE, Anybody()) if request_.write else one.read(READ, Anybody())
-    caller = asyncio.create_task(call)  # type: ignore[arg-type]
+    caller = asyncio.create_task(call)
     while not gauge.now:
         await asyncio.sleep(0)
     caller.cancel()

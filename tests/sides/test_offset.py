@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from reconciler.core.model import Offset
 from reconciler.core.offset import KEPT, KEPT_FOR, UNKNOWN, OffsetEstimate
 from tests.sides.rig import Canned, Rig, Seen, answer
+from tests.world import TestClock
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 EMPTY = {"Success": True, "Code": 200, "Data": {"Tasks": [], "Total": 0}, "GetLastData": True}
@@ -92,6 +93,7 @@ def test_our_own_clock_set_back_does_not_push_the_start_of_a_reading_ahead() -> 
     estimate.add(NOON + timedelta(seconds=5), sent=NOON + timedelta(seconds=5), received=NOON - timedelta(hours=2))
     offset = estimate.offset(NOON - timedelta(hours=2))
     assert offset.uncertainty >= timedelta(0)
+    assert offset.value is None, "what was learned before holds no more"
 
 
 # --- through the wire -------------------------------------------------------------------------------------------------
@@ -159,6 +161,48 @@ async def test_answers_that_are_errors_tell_the_time_too() -> None:
     work = rig.work(Canned(answer({}, 503, Date=date), answer(EMPTY)))
     await work.changes(None, Seen())
     assert holds(work.offset(), timedelta(minutes=7))
+    await rig.close()
+
+
+class WallClock(TestClock):
+    """Our wall clock, which people set, beside a counter that nobody can set."""
+
+    ahead = timedelta(0)
+
+    def now(self) -> datetime:
+        return self.time + self.ahead
+
+
+@pytest.mark.parametrize("kind", ["crm", "work"])
+@pytest.mark.parametrize("shift", [timedelta(hours=2), timedelta(hours=-2), timedelta(seconds=-3)], ids=str)
+@pytest.mark.parametrize("dates", [True, False], ids=["dates", "no dates"])
+async def test_our_own_clock_set_during_a_reading_moves_its_start_no_later(
+    kind: str, shift: timedelta, dates: bool
+) -> None:
+    """It was wrong by `shift` until somebody set it right during the first call of the reading."""
+    # broken by: local time at the start plus an offset that was learned after the clock was set
+    clock = WallClock()
+    rig = Rig(clock=clock)
+    clock.ahead = -shift
+    systems = (rig.crm_system, rig.work_system)
+    for system in systems:
+        system.offset, system.date_header = shift, dates  # the servers have been right all the time
+
+    def set_right() -> None:
+        clock.tick(0.4)
+        clock.ahead += shift
+        for system in systems:
+            system.offset -= shift
+
+    side = rig.crm() if kind == "crm" else rig.work()
+    system = systems[kind == "work"]
+    system.faults.order("list" if kind == "crm" else "get-tasks", "hook_before", hook=set_right)
+    true = system.time()
+    reading = await side.changes(None, Seen())
+    assert reading.started <= true
+    assert reading.started >= true - UNKNOWN - timedelta(seconds=1) - max(shift, timedelta(0))
+    if dates:
+        assert holds(side.offset(), timedelta(0))
     await rig.close()
 
 

@@ -19,7 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.core.model import Field, Reading, Record, Side
-from reconciler.sides.scan import SPARE_PAGES, UNSORTED, Fetch, Page, Proof, scan_ascending, scan_descending
+from reconciler.sides.proof import SPARE_PAGES, UNSORTED, Fetch, Page, Proof
+from reconciler.sides.scan import scan_ascending, scan_descending
 from tests.sides.rig import Rig, Seen
 
 BASE = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
@@ -337,6 +338,15 @@ async def test_rule_14_a_total_below_the_rows_of_its_own_page_proves_nothing(tot
     assert (await Script(Page(records(9, 8, 7), total, last=False)).down()).note
     assert (await Script(Page(records(9, 8, 7), total, last=False)).down(since=5)).note
     assert (await Script(Page(records(7, 8, 9), total, last=False)).up()).note
+
+
+@pytest.mark.parametrize("silent", [0, 1], ids=["the first page", "the second page"])
+async def test_rule_12_a_page_without_a_total_hides_that_it_fell(silent: int) -> None:
+    # broken by: looking only at the total of the last page
+    listed = records(9, 8, 7, 6, 5, 4, 3, 2)
+    pages = [Page(listed[:3], 9, last=False), Page(listed[3:6], 9, last=False), Page(listed[6:], 8, last=True)]
+    pages[silent] = Page(pages[silent].rows, None, last=False)
+    assert (await Script(*pages).down()).note
 
 
 @pytest.mark.parametrize("short", [0, 1, 2])

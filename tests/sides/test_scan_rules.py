@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from reconciler.core.model import Record, Side
-from reconciler.sides import scan
-from reconciler.sides.scan import Fetch, Page, Proof, scan_ascending, scan_descending
+from reconciler.sides import proof as notes
+from reconciler.sides.proof import Fetch, Page, Proof
+from reconciler.sides.scan import scan_ascending, scan_descending
 
 NINE = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 SIZE = 3
@@ -142,13 +143,13 @@ async def test_endless_purging_is_given_up() -> None:
             del pages.listed[0]
 
     pages = Pages(*rows(*range(60, 0, -1)), before=purge)
-    assert scan.FELL in (await pages.down()).note
+    assert notes.FELL in (await pages.down()).note
 
 
 @pytest.mark.parametrize("seconds", [(9, 7, 8, 6), (9, 8, 7, 8)], ids=["within a page", "across pages"])
 async def test_another_order_is_told_at_once(seconds: tuple[int, ...]) -> None:
     pages = Pages(*rows(*seconds))
-    assert (await pages.down()).note == scan.UNSORTED
+    assert (await pages.down()).note == notes.UNSORTED
     assert pages.asked == [0, 1]
 
 
@@ -160,7 +161,7 @@ async def test_a_short_page_is_never_the_end() -> None:
 
     pages = Pages(*rows(9, 8, 7, 6, 5, 4))
     proof = await pages.down(fetch=fetch)
-    assert scan.SHORT in proof.note
+    assert notes.SHORT in proof.note
     assert {"3", "4", "5"} <= pages.seen
 
 
@@ -177,8 +178,8 @@ async def test_an_empty_page_in_the_middle_is_not_the_end() -> None:
 
 async def test_a_list_without_a_total_is_proven_only_by_one_page() -> None:
     assert (await Pages(*rows(9, 8, 7), total=False).down(8)).note == ""
-    assert (await Pages(*rows(9, 8, 7, 6), total=False).down()).note == scan.NO_TOTAL
-    assert (await Pages(total=False).down()).note == scan.NO_TOTAL
+    assert (await Pages(*rows(9, 8, 7, 6), total=False).down()).note == notes.NO_TOTAL
+    assert (await Pages(total=False).down()).note == notes.NO_TOTAL
 
 
 async def test_a_list_that_never_ends_is_left() -> None:
@@ -189,8 +190,8 @@ async def test_a_list_that_never_ends_is_left() -> None:
         asked += 1
         return Page([row(number, -number)], None, last=False)
 
-    assert (await Pages().down(fetch=fetch)).note == scan.ENDLESS
-    assert asked <= scan.SPARE_PAGES
+    assert (await Pages().down(fetch=fetch)).note == notes.ENDLESS
+    assert asked <= notes.SPARE_PAGES
 
 
 async def test_a_row_without_an_id_proves_nothing() -> None:
@@ -220,8 +221,8 @@ async def test_work_is_read_from_the_end_to_the_front(seconds: Sequence[int], as
 
 
 async def test_work_in_another_order_is_unproven() -> None:
-    assert (await Pages(*rows(2, 1, 3)).up()).note == scan.UNSORTED
-    assert (await Pages(*rows(4, 5, 6, 1, 2, 3)).up()).note == scan.UNSORTED
+    assert (await Pages(*rows(2, 1, 3)).up()).note == notes.UNSORTED
+    assert (await Pages(*rows(4, 5, 6, 1, 2, 3)).up()).note == notes.UNSORTED
 
 
 async def test_a_total_that_contradicts_the_last_page_is_unproven() -> None:
@@ -232,7 +233,7 @@ async def test_a_total_that_contradicts_the_last_page_is_unproven() -> None:
         return fetch
 
     proof = await scan_ascending(listing, None, lambda page: None, size=SIZE, first=1)
-    assert proof.note == scan.SHORT
+    assert proof.note == notes.SHORT
 
 
 async def test_without_a_total_work_is_restarted_from_the_last_stamp() -> None:
@@ -244,5 +245,5 @@ async def test_without_a_total_work_is_restarted_from_the_last_stamp() -> None:
 async def test_without_a_total_one_stamp_that_fills_a_page_is_unproven() -> None:
     pages = Pages(*rows(1, 2, 2, 2, 2, 3), total=False)
     proof = await pages.up()
-    assert proof.note == scan.CROWDED
+    assert proof.note == notes.CROWDED
     assert len(pages.seen) == 6

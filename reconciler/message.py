@@ -8,7 +8,7 @@ reads it. The pattern is the key of the catalogues; values that are messages the
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from typing import Any, Final
 
@@ -24,6 +24,9 @@ class Message(str):
     values: Mapping[str, str]
     __slots__ = ("pattern", "values")
 
+    def __add__(self, other: str) -> str:
+        return joined([self, other], "")
+
     def into(self, translate: Translate) -> str:
         """The sentence in the language of `translate`, which maps a pattern to its translation."""
         return translate(self.pattern).format(**{name: into(value, translate) for name, value in self.values.items()})
@@ -37,13 +40,19 @@ def say(pattern: str, /, **values: object) -> Message:
     return message
 
 
+def word(code: str) -> str:
+    """One of our own codes ("conflict", "crm"), which translates; a person's free text in its place stays as it is."""
+    return code if "{" in code or "}" in code else say(code)
+
+
 def into(text: str, translate: Translate) -> str:
     """Any text in the language of `translate`: a message is translated, everything else stays as it is."""
     return text.into(translate) if isinstance(text, Message) else text
 
 
-def joined(parts: list[str], separator: str = "; ") -> str:
-    """Several sentences as one, which still translates as a whole."""
+def joined(texts: Iterable[object], separator: str = "; ") -> str:
+    """Several texts (as the values of `say`) as one, which still translates as a whole."""
+    parts = [_value(text) for text in texts]
     if not any(isinstance(part, Message) for part in parts):
         return separator.join(parts)
     names = [f"part{number}" for number in range(len(parts))]
@@ -68,6 +77,8 @@ def unpack(stored: str) -> str:
 def _value(value: object) -> str:
     if isinstance(value, Enum):  # a side, a field: a word of ours, translated like any sentence
         return say(str(value.value))
+    if isinstance(value, Exception) and value.args and isinstance(value.args[0], str):
+        return value.args[0]  # str(value) would forget the pattern
     return value if isinstance(value, str) else str(value)
 
 

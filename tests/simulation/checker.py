@@ -1,0 +1,479 @@
+"""The judge of a life. It reads what the two servers logged and hold, the people's diary, and the product's journal and
+attention list as plain rows of its database; it shares no code with the product's decisions.
+
+What must hold at any time (`judge_writes`):
+
+    intent      every write was in the journal, with the value that it was to overwrite, before it arrived
+    no loss     a value that a person typed and a write replaced is in that intent, or fell in the honest window: it was
+                typed after the last read before the write arrived (counted, not forgiven elsewhere)
+    no undoing  a write never replaces a later edit by an earlier one, unless the servers' stamps cannot tell
+    origin      every value that is written was typed by a person on the other side
+    GetPut      no status is written over one of the same meaning
+    mapping     nothing outside the mapped fields is sent
+    no double   at most one item is created for one task; no record is written twice without a read in between
+    deletion    no record is deleted that somebody edited after the other one had been deleted
+
+What must hold in the end (`disagreements`): living pairs agree in every field, or a person was told why not.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from reconciler.core.model import Side
+from reconciler.sandbox.calls import Call, Element
+from tests.simulation.people import FIELDS, Deed, People
+from tests.simulation.town import Town
+
+NAMES: Final = {side: {wire: name for name, wire in fields.items()} for side, fields in FIELDS.items()}
+SENT: Final = {
+    Side.CRM: {*FIELDS[Side.CRM].values(), "form_layout", "custom_field3"} - {"owner_name"},
+    Side.WORK: {*FIELDS[Side.WORK].values(), "CustomFields"},
+}
+"""What an update may hold. The owner flows to Work only."""
+PLACE: Final = frozenset({"ProjectID", "TaskGroupID"})
+READS: Final = {Side.CRM: "by-id", Side.WORK: "get-tasks-by-id"}
+FLAG: Final = {Side.CRM: "is_deleted", Side.WORK: "IsDeleted"}
+UNSURE: Final = timedelta(seconds=15)
+"""Edits closer than this may be told apart by nobody: two clocks of whole seconds, measured through slow answers."""
+SAME_SECOND: Final = timedelta(seconds=1.2)
+MEMBERS: Final = ("NV001", "NV002", "NV003", "NV004")
+
+
+@dataclass(frozen=True)
+class Intent:
+    """A line of the journal that announces a write."""
+
+    at: datetime
+    old: Any
+    new: Any
+    reason: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """A field got another value: by a person, or by call number `call` of that server's log, sent as number `sent`."""
+
+    field: str
+    value: Any
+    before: Any
+    at: datetime
+    order: tuple[int, int]
+    call: int | None = None
+    sent: int = 0
+
+
+@dataclass
+class Record:
+    """Everything that happened to one record of one side, in order."""
+
+    changes: list[Change] = field(default_factory=list)
+    reads: list[int] = field(default_factory=list)
+    writes: list[int] = field(default_factory=list)
+
+
+@dataclass
+class Findings:
+    """What is wrong, one sentence each, and what was counted."""
+
+    wrong: list[str] = field(default_factory=list)
+    writes: int = 0
+    window: int = 0
+    judged: int = 0
+
+
+class Checker:
+    """Judges one town. `clocks_tell` is False where a server names no time: then who was later cannot be known."""
+
+    def __init__(self, town: Town, people: People, *, clocks_tell: bool = True) -> None:
+        self.town, self.people, self.clocks_tell = town, people, clocks_tell
+        state = read_state(town.path)
+        self.journal, self.answers, self.attention = state.intents, state.answers, state.attention
+        self.records: dict[tuple[Side, int], Record] = defaultdict(Record)
+        self.made: dict[int, list[int]] = defaultdict(list)
+        self.task_of: dict[int, int] = {}
+        self.deletes: list[tuple[Side, int, int]] = []
+        self.found = Findings()
+        for side in Side:
+            self._read_log(side)
+        for deed in people.deeds:
+            self._write_down(deed)
+        for record in self.records.values():
+            record.changes.sort(key=lambda change: change.order)
+
+    # what happened
+
+    def _read_log(self, side: Side) -> None:
+        log = self.town.system(side).log
+        sent = {id(call.body): number for number, call in enumerate(log) if not call.late and call.kind == "write"}
+        for number, call in enumerate(log):
+            if call.verb == READS[side] and call.status == 200:
+                for record in _ids(call):
+                    self.records[side, record].reads.append(number)
+            if call.kind == "write":
+                for element in call.elements:
+                    if element.ok and element.id is not None:
+                        self._take(side, number, sent.get(id(call.body), number), call, element)
+
+    def _take(self, side: Side, number: int, sent: int, call: Call, element: Element) -> None:
+        assert element.id is not None
+        record = self.records[side, element.id]
+        at = self.town.arrived[side][number]
+        if call.verb in ("insert-tasks", "create"):
+            task = int(element.fields["CustomFields"]["crm_task_id"])
+            self.made[task].append(element.id)
+            self.task_of[element.id] = task
+            self._check_names(side, element, SENT[side] | PLACE)
+            for name, value in element.fields.items():
+                record.changes.append(Change(name, value, None, at, (number, 1), number, sent))
+                self._check_intent(side, task, name, value, sent, created=True)
+            return
+        if call.verb in ("delete-tasks", "delete"):
+            self.deletes.append((side, element.id, sent))
+        else:
+            self._check_names(side, element, SENT[side])
+        record.writes.append(sent)
+        for name in element.fields:
+            if name != "form_layout":
+                change = Change(name, element.fields[name], element.before.get(name), at, (number, 1), number, sent)
+                record.changes.append(change)
+
+    def _write_down(self, deed: Deed) -> None:
+        change = Change(deed.field, deed.value, deed.before, deed.at, (deed.mark, 0))
+        self.records[deed.side, deed.record].changes.append(change)
+
+    def _check_names(self, side: Side, element: Element, allowed: set[str]) -> None:
+        for name in element.fields.keys() - allowed:
+            self._blame(f"{side} {element.id}: {name} is sent, which is not mapped")
+
+    # what must hold at any time
+
+    def judge_writes(self) -> Findings:
+        """Judge every write that took effect."""
+        for (side, record), history in sorted(self.records.items()):
+            for number, change in enumerate(history.changes):
+                if change.call is not None and change.field in NAMES[side]:
+                    self._judge(side, record, history, number, change)
+            self._judge_repeats(side, record, history)
+        for task, items in self.made.items():
+            if len(items) > 1:
+                self._blame(f"task {task} got the items {items}")
+        for side, record, sent in self.deletes:
+            self._judge_delete(side, record, sent)
+        for side in Side:
+            for words in self.town.system(side).violations:
+                if "sent unchanged" not in words:
+                    self._blame(words)
+        return self.found
+
+    def _judge(self, side: Side, record: int, history: Record, number: int, change: Change) -> None:
+        earlier = [one for one in history.changes[:number] if one.field == change.field]
+        if change.call is not None and not earlier:
+            return  # the create itself
+        self.found.writes += 1
+        assert change.call is not None
+        name, late = NAMES[side][change.field], change.call != change.sent
+        intent = self._check_intent(side, record, change.field, change.value, change.sent)
+        last = earlier[-1]
+        read = max((one for one in history.reads if one < change.sent), default=-1)
+        in_window = last.order > (read, 1)
+        if name == "status" and meaning(change.value) == meaning(change.before) and not in_window and not late:
+            self._blame(f"{side} {record}: {change.before} is replaced by {change.value}, which means the same")
+        if same(name, change.value, change.before) and not in_window and not late:
+            self._blame(f"{side} {record}: {name} is sent although it is {change.value!r} already")
+        if name in ("start", "due") and side is Side.WORK and not in_window and not late:
+            self._judge_hour(record, change)
+        if intent is None or last.call is not None or same(name, change.value, change.before):
+            return
+        if in_window:
+            self.found.window += 1
+        elif not same(name, intent.old, change.before):
+            self._blame(
+                f"{side} {record}: {name} {change.before!r} is overwritten, but the intent names {intent.old!r}"
+            )
+        else:
+            self._judge_order(side, record, history, change, last)
+
+    def _check_intent(
+        self, side: Side, record: int, wire: str, value: Any, sent: int, *, created: bool = False
+    ) -> Intent | None:
+        """The intent of a write; it must have been durable when the write arrived."""
+        if wire not in NAMES[side]:
+            return None
+        name, at = NAMES[side][wire], self.town.arrived[side][sent]
+        known = self.journal.get((side, record, name, created), ())
+        intents = [one for one in known if one.at <= at and same(name, one.new, value)]
+        if not intents:
+            self._blame(f"{side} {record}: {name} := {value!r} is written without an intent")
+            return None
+        return intents[-1]
+
+    def _judge_hour(self, record: int, change: Change) -> None:
+        if change.before and change.value and change.before[10:] != change.value[10:]:
+            self._blame(f"work {record}: the hour of {change.before} is lost in {change.value}")
+
+    def _judge_order(self, side: Side, record: int, history: Record, change: Change, loser: Change) -> None:
+        """The value that is written must have been typed on the other side, and not before the one that it replaces."""
+        name = NAMES[side][change.field]
+        if name in ("status", "owner"):
+            return  # the same few words again and again: nothing tells which of them this is
+        other = self._counterpart(side, record)
+        if other is None:
+            return
+        wire = FIELDS[side.other][name]
+        given = [
+            one
+            for one in other.changes
+            if one.field == wire and one.call is None and one.at <= change.at and image(name, one.value, change.value)
+        ]
+        own = [
+            one
+            for one in history.changes
+            if one.field == change.field and one.call is None and one is not loser and one.at <= change.at
+            and image(name, one.value, change.value)
+        ]  # fmt: skip
+        if not given and not own:
+            self._blame(f"{side} {record}: nobody typed the {name} {change.value!r}")
+            return
+        winner = max([*given, *own], key=lambda one: one.at)
+        if winner.at + UNSURE >= loser.at or not self.clocks_tell:
+            return
+        self.found.judged += 1
+        if not _blurred(winner, other, loser, history, change):
+            self._blame(
+                f"{side} {record}: {name} {loser.value!r} of {loser.at:%H:%M:%S} is undone by {change.value!r}"
+                f" of {winner.at:%H:%M:%S}, written {change.at:%H:%M:%S}"
+            )
+
+    def _judge_repeats(self, side: Side, record: int, history: Record) -> None:
+        sent = sorted(set(history.writes))
+        for before, after in zip(sent, sent[1:], strict=False):
+            if not any(before < read < after for read in history.reads):
+                self._blame(f"{side} {record} is written twice without a read in between")
+
+    def _judge_delete(self, side: Side, record: int, sent: int) -> None:
+        read = max((one for one in self.records[side, record].reads if one < sent), default=-1)
+        other = self._counterpart(side, record)
+        flags = [] if other is None else [c for c in other.changes if c.field == FLAG[side.other] and c.value]
+        if not flags:
+            self._blame(f"{side} {record} is deleted, and nobody deleted its counterpart")
+            return
+        for change in self.records[side, record].changes:
+            if change.call is None and change.at > flags[-1].at and change.order <= (read, 1):
+                self._blame(f"{side} {record} is deleted although {change.field} was edited after its counterpart went")
+
+    def _counterpart(self, side: Side, record: int) -> Record | None:
+        if side is Side.WORK:
+            return self.records.get((Side.CRM, self.task_of[record])) if record in self.task_of else None
+        items = self.made.get(record)
+        return self.records.get((Side.WORK, items[0])) if items else None
+
+    # what must hold in the end
+
+    def disagreements(self, *, propagates: bool) -> Iterator[str]:
+        """One sentence for each pair that is not as it should be."""
+        crm, work = self.town.crm.rows, self.town.work.rows
+        for task, row in sorted(crm.items()):
+            if row["is_deleted"]:
+                yield from self._orphans(task, propagates)
+                continue
+            if task in self.people.mistaken:
+                if not any(side == "crm" and record == str(task) for side, record, _, _ in self.attention):
+                    yield f"task {task} has a wrong target, and nobody was told"
+                continue
+            items = self.made.get(task)
+            if not items:
+                yield f"task {task} got no item"
+                continue
+            item = work.get(items[0])
+            if item is not None and not item["IsDeleted"]:
+                yield from self._unequal(task, row, items[0], item)
+        yield from self._copies()
+
+    def _orphans(self, task: int, propagates: bool) -> Iterator[str]:
+        items = self.made.get(task, [])
+        item = self.town.work.rows.get(items[0]) if items else None
+        if not propagates or item is None or item["IsDeleted"]:
+            return
+        if all(change.call is not None for change in self.records[Side.WORK, items[0]].changes):
+            yield f"task {task} was deleted, and its untouched item {items[0]} stays"
+
+    def _unequal(self, task: int, row: Mapping[str, Any], number: int, item: Mapping[str, Any]) -> Iterator[str]:
+        for name in FIELDS[Side.CRM]:
+            mine, theirs = row[FIELDS[Side.CRM][name]], item[FIELDS[Side.WORK][name]]
+            if agree(name, mine, theirs) or self._excused(name, task, number, mine):
+                continue
+            if not self._taken_for_an_answer(name, task, number):
+                yield f"task {task} and item {number}: {name} {mine!r} / {theirs!r}"
+        if str(item["CustomFields"].get("crm_task_id")) != str(task):
+            yield f"item {number} does not name its task {task}"
+        if row["custom_field3"] != str(number):
+            yield f"task {task} does not name its item {number}, but {row['custom_field3']}"
+
+    def _excused(self, name: str, task: int, item: int, owner: Any) -> bool:
+        told = {
+            (code, about)
+            for side, record, code, about in self.attention
+            if (side, record) in (("crm", str(task)), ("work", str(item)))
+        }
+        if told & {("ping_pong", name), ("no_base", name)}:
+            return True
+        if name != "owner":
+            return False
+        edited = any(c.field == "DoerCodes" and c.call is None for c in self.records[Side.WORK, item].changes)
+        return edited or owner not in MEMBERS
+
+    def _taken_for_an_answer(self, name: str, task: int, item: int) -> bool:
+        """Start or due moved together with a write of other fields: no stamp tells a person from the server there.
+
+        That is the honest window again. It ends with the next edit of that day on either side.
+        """
+        for side, record in ((Side.CRM, task), (Side.WORK, item)):
+            wire, answered = FIELDS[side][name], self.answers.get((side, record, name))
+            if answered is None:
+                continue
+            later = [
+                change
+                for one, number in ((Side.CRM, task), (Side.WORK, item))
+                for change in self.records[one, number].changes
+                if change.field == FIELDS[one][name]
+                and change.at > answered
+                and not image(name, change.before, change.value)
+            ]
+            if not later and any(c.field == wire and c.call is None for c in self.records[side, record].changes):
+                return True
+        return False
+
+    def _copies(self) -> Iterator[str]:
+        marked: dict[str, list[int]] = defaultdict(list)
+        for number, item in self.town.work.rows.items():
+            marker = item["CustomFields"].get("crm_task_id")
+            if marker is not None and not item["IsDeleted"]:
+                marked[str(marker)].append(number)
+        reported = {record for side, record, code, _ in self.attention if code == "duplicate_marker"}
+        for marker, items in marked.items():
+            unreported = [item for item in items if str(item) not in reported]
+            if len(unreported) > 1:
+                yield f"the items {unreported} carry the marker of task {marker}, and nobody was told"
+
+    def _blame(self, words: str) -> None:
+        self.found.wrong.append(words)
+
+
+def _blurred(winner: Change, other: Record, loser: Change, own: Record, write: Change) -> bool:
+    """Whether the stamps cannot show that the loser was later: the servers stamp records, not fields, to the second."""
+    for change in other.changes:
+        if change is winner:
+            continue
+        if abs(change.at - winner.at) <= SAME_SECOND:
+            return True  # two changes in one second: the stamp did not move
+        if winner.at <= change.at <= write.at and change.at + UNSURE >= loser.at:
+            return True  # another edit of the winner's record moved its stamp before anybody looked
+    for change in own.changes:
+        if change is loser or change.order > write.order or change is write:
+            continue
+        if abs(change.at - loser.at) <= SAME_SECOND:
+            return True
+        if change.call is not None and change.at >= loser.at:
+            return True  # a write of ours landed on the edit before anybody had seen it: the stamp is ours
+    return False
+
+
+@dataclass
+class State:
+    """What the product wrote down: its intents by (side, record, field, whether of a create), the last moments at which
+    it took a start or due for the server's answer, and the attention list as (side, record, code, field)."""
+
+    intents: dict[tuple[Side, int, str, bool], list[Intent]]
+    answers: dict[tuple[Side, int, str], datetime]
+    attention: list[tuple[str, str, str, str]]
+
+
+def read_state(path: Path) -> State:
+    """Read the journal and the attention list as plain rows."""
+    database = sqlite3.connect(path)
+    state = State(defaultdict(list), {}, list(database.execute("SELECT side, id, code, field FROM attention")))
+    query = (
+        "SELECT kind, at, crm_id, work_id, side, field, old, new, reason FROM journal"
+        " WHERE kind IN ('intent', 'server_answer') AND field IS NOT NULL ORDER BY id"
+    )
+    for kind, at, crm_id, work_id, side, name, old, new, reason in database.execute(query):
+        created = work_id is None
+        record = int(crm_id if side == "crm" or created else work_id)
+        moment = datetime.fromisoformat(at).replace(tzinfo=UTC)
+        if kind == "intent":
+            state.intents[Side(side), record, name, created].append(Intent(moment, _json(old), _json(new), reason))
+        else:
+            state.answers[Side(side), record, name] = moment
+    database.close()
+    return state
+
+
+def _json(text: str | None) -> Any:
+    return None if text is None else json.loads(text)
+
+
+def _ids(call: Call) -> list[int]:
+    if call.side == "crm":
+        return [int(one) for one in call.query["ids"]]
+    return list(call.body["TaskIDs"])
+
+
+# when two values mean the same
+
+
+def plain(value: Any) -> str:
+    """A text without what servers and keyboards do to it."""
+    text = unicodedata.normalize("NFC", value or "").replace("\r\n", "\n")
+    return "\n".join(line.rstrip() for line in text.split("\n")).rstrip()
+
+
+def meaning(status: Any) -> bool:
+    """Whether a status of either side says that the work is done."""
+    return status in ("Hoàn thành", "Đã hoàn thành")
+
+
+def _person(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return list(value)
+    return value.rpartition("(")[2].rstrip(")") if value else None
+
+
+def same(name: str, one: Any, two: Any) -> bool:
+    """Whether two values of one side are the same one."""
+    if name == "title":
+        return plain(one).strip() == plain(two).strip()
+    if name == "owner":
+        return bool(_person(one) == _person(two)) or not (one or two)
+    if name in ("start", "due"):
+        return (
+            (one or "")[:19] == (two or "")[:19] or (one or "")[:10] == (two or "") or (two or "")[:10] == (one or "")
+        )
+    return plain(one) == plain(two)
+
+
+def image(name: str, given: Any, written: Any) -> bool:
+    """Whether a value typed on one side is what was written on the other."""
+    if name in ("start", "due"):
+        return (given or "")[:10] == (written or "")[:10]
+    return same(name, given, written)
+
+
+def agree(name: str, crm: Any, work: Any) -> bool:
+    """Whether a value of the CRM and one of Work say the same."""
+    match name:
+        case "title" | "description":
+            return same(name, crm, work)
+        case "start" | "due":
+            return (crm or "")[:10] == (work or "")[:10]
+        case "status":
+            return meaning(crm) is meaning(work)
+    return bool(crm == (work[0] if work else None))

@@ -1,0 +1,238 @@
+"""The people on both sides: what they type, when, and what they had before their eyes. Their own diary is kept here.
+
+Texts and days are typed once only in a life, so that a value found anywhere tells who typed it and when.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+
+from reconciler.core.model import Side
+from tests.simulation.town import Town
+
+CRM_STATUSES: Final = ("Chưa bắt đầu", "Đang thực hiện", "Đang chờ", "Tạm hoãn", "Hoàn thành")
+WORK_STATUSES: Final = ("Chưa hoàn thành", "Đã hoàn thành")
+COLLEAGUES: Final = ("NV001", "NV002", "NV003", "NV004")
+TARGETS: Final = (("12", "31"), ("12", "32"), ("13", "Việc mới"), ("Triển khai An Phát", "Cần làm"), ("12", "34"))
+MISTAKES: Final = (("10", "31"), ("14", "51"), ("15", "61"), ("Bảo trì", "71"), ("12", "41"), ("99", "1"))
+FIELDS: Final[Mapping[Side, Mapping[str, str]]] = {
+    Side.CRM: {
+        "title": "task_name",
+        "description": "description",
+        "start": "start_date",
+        "due": "due_date",
+        "owner": "owner_name",
+        "status": "status",
+    },
+    Side.WORK: {
+        "title": "TaskName",
+        "description": "Description",
+        "start": "StartDate",
+        "due": "Deadline",
+        "owner": "DoerCodes",
+        "status": "StatusName",
+    },
+}
+"""The fields that are kept equal, as each server calls them."""
+FIRST_DAY: Final = date(2026, 4, 1)
+
+
+@dataclass(frozen=True)
+class Deed:
+    """One field that a person set: on which record, over what, and after how many entries of that server's log."""
+
+    side: Side
+    record: int
+    field: str
+    value: Any
+    before: Any
+    at: datetime
+    mark: int
+
+
+@dataclass
+class People:
+    """`deeds` is the diary. `busy` says which kinds of action these people are given to, by weight."""
+
+    town: Town
+    rng: random.Random
+    busy: Mapping[str, int]
+    deeds: list[Deed] = field(default_factory=list)
+    mistaken: set[int] = field(default_factory=set)
+    typed: int = 0
+
+    def act(self) -> None:
+        """Somebody does something."""
+        kinds = list(self.busy)
+        kind = self.rng.choices(kinds, [self.busy[name] for name in kinds])[0]
+        getattr(self, f"_{kind}")()
+
+    def edit(self, side: Side | None = None) -> None:
+        """Somebody edits one or two fields of a living record."""
+        found = self._living(side or self.rng.choice(list(Side)))
+        if found is None:
+            return
+        side, record = found
+        names = self.rng.sample(list(FIELDS[side]), self.rng.choice((1, 1, 1, 2)))
+        self._set(side, record, {FIELDS[side][name]: self._value(side, name, record) for name in names})
+
+    def new_task(self, *, mistake: bool = False) -> int:
+        """A salesperson saves a task and chooses where it goes."""
+        project, group = self.rng.choice(MISTAKES if mistake else TARGETS)
+        mark = self.town.crm.mark()
+        fields = {
+            "task_name": self._words(),
+            "description": self.rng.choice((None, self._words())),
+            "start_date": self.rng.choice((None, self._day())),
+            "due_date": self.rng.choice((None, self._day())),
+            "status": self.rng.choice(CRM_STATUSES),
+            "owner_name": self.rng.choice((*COLLEAGUES, "NV009", None)),
+        }
+        task = self.town.crm.add(custom_field1=project, custom_field2=group, **fields)
+        now = self.town.clock.now()
+        self.deeds += [Deed(Side.CRM, task, name, value, None, now, mark) for name, value in fields.items()]
+        if mistake:
+            self.mistaken.add(task)
+        return task
+
+    # what `act` chooses from
+
+    def _edit(self) -> None:
+        self.edit()
+
+    def _create(self) -> None:
+        self.new_task()
+
+    def _mistake(self) -> None:
+        if self.mistaken and self.rng.random() < 0.7:
+            self.mend(self.rng.choice(sorted(self.mistaken)))
+        else:
+            self.new_task(mistake=True)
+
+    def mend(self, task: int) -> None:
+        """The salesperson corrects the target."""
+        self.mistaken.discard(task)
+        if not self.town.task(task)["is_deleted"]:
+            self._set(Side.CRM, task, dict(zip(("custom_field1", "custom_field2"), TARGETS[0], strict=True)))
+
+    def _quarrel(self) -> None:
+        """Two people set the same field on the two sides, one after the other."""
+        pairs = [
+            (int(row["CustomFields"]["crm_task_id"]), item)
+            for item, row in sorted(self.town.work.rows.items())
+            if "crm_task_id" in row["CustomFields"] and not row["IsDeleted"]
+        ]
+        pairs = [(task, item) for task, item in pairs if task in self.town.crm.rows]
+        if not pairs:
+            return
+        task, item = self.rng.choice(pairs)
+        name = self.rng.choice(("title", "description", "start", "due", "status"))
+        both = [(Side.CRM, task), (Side.WORK, item)]
+        self.rng.shuffle(both)
+        for side, record in both:
+            self._set(side, record, {FIELDS[side][name]: self._value(side, name, record)})
+            self.town.clock.tick(self.rng.choice((0, 3, 20, 60)))
+
+    def _aside(self) -> None:
+        """An edit of something that is not synced."""
+        found = self._living(self.rng.choice(list(Side)))
+        if found is not None and found[0] is Side.CRM:
+            self._set(*found, {"priority": self.rng.choice(("Cao", "Bình thường", "Thấp"))})
+        elif found is not None:
+            self._set(*found, {"RelatedCodes": [self.rng.choice(COLLEAGUES)]})
+
+    def _hour(self) -> None:
+        """Only the hour of a deadline changes: the CRM cannot show that."""
+        found = self._living(Side.WORK)
+        before = None if found is None else self.town.item(found[1])["Deadline"]
+        if found is not None and before is not None:
+            self._set(*found, {"Deadline": f"{before[:10]}T{self.rng.randrange(6, 21):02}:05:00+07:00"})
+
+    def _delete(self) -> None:
+        """Somebody deletes a record, or takes one back out of the bin."""
+        side = self.rng.choice(list(Side))
+        system, flag = self.town.system(side), "is_deleted" if side is Side.CRM else "IsDeleted"
+        binned = [record for record, row in sorted(system.rows.items()) if row[flag]]
+        if binned and self.rng.random() < 0.6:
+            self._set(side, self.rng.choice(binned), {flag: False})
+        elif (found := self._living(side)) is not None:
+            self._set(*found, {flag: True})
+
+    def _purge(self) -> None:
+        """A record is gone for good."""
+        found = self._living(self.rng.choice(list(Side)))
+        if found is not None:
+            self.town.system(found[0]).purge(found[1])
+
+    def _copy(self) -> None:
+        """Somebody duplicates a record, the marker with it."""
+        found = self._living(self.rng.choice(list(Side)))
+        if found is None:
+            return
+        side, record = found
+        if side is Side.CRM:
+            row = self.town.task(record)
+            names = [*FIELDS[side].values(), "custom_field1", "custom_field2", "custom_field3"]
+            mark, fields = self.town.crm.mark(), {name: row[name] for name in names}
+            fields |= {"task_name": self._words()}
+            made = self.town.crm.add(**fields)
+            now = self.town.clock.now()
+            self.deeds += [Deed(side, made, name, fields[name], None, now, mark) for name in FIELDS[side].values()]
+            if record in self.mistaken:
+                self.mistaken.add(made)
+        else:
+            row = self.town.item(record)
+            names = [*FIELDS[side].values(), "ProjectID", "TaskGroupID", "CustomFields"]
+            self.town.work.add(**{name: row[name] for name in names} | {"TaskName": self._words()})
+
+    def _scrub(self) -> None:
+        """Somebody tidies up custom fields: the marker goes."""
+        found = self._living(self.rng.choice(list(Side)))
+        if found is not None:
+            self._set(*found, {"custom_field3": None} if found[0] is Side.CRM else {"CustomFields": {}})
+
+    # the pen
+
+    def _set(self, side: Side, record: int, fields: Mapping[str, Any]) -> None:
+        system = self.town.system(side)
+        mark, before, now = system.mark(), dict(system.rows[record]), self.town.clock.now()
+        system.edit(record, by=self.rng.choice(COLLEAGUES), **fields)  # type: ignore[attr-defined]  # both have it
+        self.deeds += [
+            Deed(side, record, name, system.rows[record][name], before[name], now, mark)
+            for name in fields
+            if system.rows[record][name] != before[name]
+        ]
+
+    def _living(self, side: Side) -> tuple[Side, int] | None:
+        flag = "is_deleted" if side is Side.CRM else "IsDeleted"
+        found = [record for record, row in sorted(self.town.system(side).rows.items()) if not row[flag]]
+        return (side, self.rng.choice(found)) if found else None
+
+    def _value(self, side: Side, name: str, record: int) -> Any:
+        rng = self.rng
+        match name:
+            case "title":
+                return self._words()
+            case "description":
+                return rng.choice((None, f"{self._words()}\n{rng.choice('ABC')}", f" {self._words()} \r\nB "))
+            case "status":
+                return rng.choice(CRM_STATUSES if side is Side.CRM else WORK_STATUSES)
+            case "owner":
+                if side is Side.CRM:
+                    return rng.choice((*COLLEAGUES, "NV009", None))
+                return rng.sample(COLLEAGUES, rng.randrange(3))
+        if rng.random() < 0.15:
+            return None
+        return self._day() if side is Side.CRM else f"{self._day()}T{rng.randrange(6, 21):02}:30:00+07:00"
+
+    def _words(self) -> str:
+        self.typed += 1
+        return f"{self.rng.choice(('Gọi', 'Gửi', 'Hẹn'))} {self.typed}"
+
+    def _day(self) -> str:
+        self.typed += 1
+        return (FIRST_DAY + timedelta(days=self.typed)).isoformat()

@@ -1,0 +1,132 @@
+"""Histories that the simulation found: each broke an earlier engine, and is replayed here by hand.
+
+Each test says in its first comment what went wrong.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+from reconciler import app
+from reconciler.cycle import run_cycle
+from reconciler.sandbox.company import MARKER
+from tests.world import World
+
+
+def tenant_word(world: World) -> None:
+    """This company has a status of its own, and its config says that it is done."""
+    world.crm.statuses.append("Đã xong")
+    to_work = {"Hoàn thành": "Đã hoàn thành", "Đã xong": "Đã hoàn thành", "*": "Chưa hoàn thành"}
+    world.sections["status"] = {"to_work": to_work}
+
+
+async def test_a_status_set_in_the_window_of_our_own_write_is_an_edit_and_no_rename(world: World) -> None:
+    # The word was new to the state, and first seen in the read-back of a write of ours, with our own stamp: it was
+    # taken for a renamed status, set aside, and never flowed.
+    tenant_word(world)
+    task, item = await world.pair()
+    world.work.edit(item, TaskName="Gọi lại")
+    world.crm.faults.order("update", "hook_before", hook=lambda: world.crm.edit(task, status="Đã xong"))
+    await world.once()
+    await world.once()
+    assert world.item(item)["StatusName"] == "Đã hoàn thành"
+    assert world.attention() == []
+
+
+async def test_a_status_set_in_the_second_of_the_last_edit_is_no_rename(world: World) -> None:
+    # The stamp could not move, and the state had not met the word yet, although the documents name it.
+    task, item = await world.pair()
+    world.crm.edit(task, task_name="Gọi lại")
+    await world.once()
+    world.crm.edit(task, status="Hoàn thành", stamp=world.task(task)["modified_date"])
+    await world.once()
+    assert world.item(item)["StatusName"] == "Đã hoàn thành"
+    assert world.attention() == []
+
+
+async def test_a_status_set_while_the_marker_is_written_is_no_rename_either(world: World) -> None:
+    # The same, in the window of the marker's own update.
+    tenant_word(world)
+    await world.pair()
+    other = world.crm.add(custom_field1="12", custom_field2="31")
+    world.crm.faults.order("update", "hook_before", hook=lambda: world.crm.edit(other, status="Đã xong"))
+    await world.once()
+    await world.once()
+    [item] = world.work.by_marker(other)
+    assert world.item(item)["StatusName"] == "Đã hoàn thành"
+    assert world.attention() == []
+
+
+async def test_a_copy_made_while_the_task_was_in_the_bin_is_reported(world: World) -> None:
+    # The copy was set aside in silence because its task was deleted, and stayed so when the task came back.
+    task, item = await world.pair()
+    world.crm.delete(task)
+    await world.once()
+    copy = world.work.add(TaskName="Bản sao", CustomFields={MARKER: str(task)})
+    await world.once()
+    world.crm.restore(task)
+    await world.once()
+    await world.once()
+    link = world.linked(task)
+    assert link is not None
+    assert link.work.id == str(item)
+    assert ("work", str(copy), "duplicate_marker") in world.attention()
+
+
+async def test_a_copy_that_comes_with_the_news_of_the_deletion_is_reported(world: World) -> None:
+    # The pair was still linked when the copy was met, and its task was deleted already.
+    task, _ = await world.pair()
+    world.crm.delete(task)
+    copy = world.work.add(TaskName="Bản sao", CustomFields={MARKER: str(task)})
+    await world.once()
+    await world.once()
+    assert ("work", str(copy), "duplicate_marker") in world.attention()
+
+
+async def test_a_task_restored_after_the_state_was_lost_gets_no_second_item(tmp_path: Path) -> None:
+    # `rebuild` met the item while its task was in the bin, set the marker aside for good, and the restored task got
+    # another item.
+    world = World(state=f"sqlite:///{tmp_path / 'state.db'}")
+    task, item = await world.pair()
+    world.crm.delete(task)
+    world.reopen()
+    for file in tmp_path.glob("state.db*"):
+        file.unlink()
+    await world.rebuild()
+    await world.once()
+    world.clock.tick(600)
+    world.crm.restore(task)
+    await world.once()
+    await world.once()
+    assert world.work.by_marker(task) == [item]
+    assert world.linked(task) is not None
+    world.reopen()
+
+
+async def test_an_edit_shown_by_the_read_before_a_marker_keeps_its_stamp(world: World) -> None:
+    # The marker's own update read the record, but only its read-back was looked at: the edit had our stamp, which is no
+    # evidence (rule 17), and lost a tie against an older edit of the other side.
+    task, item = await world.pair()
+    world.work.edit(item, CustomFields={})
+    reads = world.work.faults.order(
+        "get-tasks-by-id", "hook_before", hook=lambda: world.work.edit(item, TaskName="Sau")
+    )
+    world.clock.tick(60)
+    await world.once(tick=0)
+    assert reads.fired == 1
+    world.crm.edit(task, task_name="Trước", stamp=world.crm.time() - timedelta(seconds=30))
+    await world.once()
+    assert world.task(task)["task_name"] == "Sau"
+
+
+async def test_a_token_that_was_refused_is_not_shown_again(world: World) -> None:
+    # Two tokens in a row were refused, which stops the side (a person may have to help). The last one was kept, and
+    # shown at every later probe: once it had expired, a process that lives for months never came back.
+    await world.pair()
+    async with app.connect_writing(world.settings, world.world) as (connection, writers):
+        world.crm.faults.order("read", "empty401", times=2)
+        assert (await run_cycle(connection, writers, world.store)).exit_code == 6
+        world.crm.expire_tokens()
+        world.clock.tick(60)
+        assert (await run_cycle(connection, writers, world.store)).exit_code == 0
