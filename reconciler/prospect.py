@@ -91,7 +91,7 @@ async def _foresee(
     void_rewound(connection, state, news)
     policy = replace(connection.policy, config=circumstances(connection, state, news))
     connection = replace(connection, policy=policy)
-    if policy.config != state.fact("circumstances"):
+    if requested is None and policy.config != state.fact("circumstances"):
         reconsider(state, news)
     pairing = await pair(connection, state, news, requested)
     now = moment(connection, state, news)
