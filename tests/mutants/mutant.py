@@ -5,8 +5,8 @@ fits it says so instead of passing for another.
 """
 
 from __future__ import annotations
-
 import __future__
+
 import inspect
 import sys
 import textwrap

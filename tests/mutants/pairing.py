@@ -149,9 +149,7 @@ PAIRING: Final = (
         place="core.plan:lacking",
         old="link.half(side).marker != link.half(side.other).id",
         new="link.half(side).marker is None",
-        killers=(
-            f"{CREATES}::test_rule_24_a_copied_crm_task_gets_an_item_of_its_own_and_its_marker_is_overwritten",
-        ),
+        killers=(f"{CREATES}::test_rule_24_a_copied_crm_task_gets_an_item_of_its_own_and_its_marker_is_overwritten",),
     ),
     Mutant(
         name="copy_of_an_unlinked_item_links",

@@ -44,7 +44,9 @@ class Trial:
 
     def passed(self, node: str) -> bool:
         """Whether everything that the node id stands for was run and passed."""
-        found = [how for each, how in self.outcomes.items() if each == node or each.startswith((f"{node}[", f"{node}::"))]
+        found = [
+            how for each, how in self.outcomes.items() if each == node or each.startswith((f"{node}[", f"{node}::"))
+        ]
         return found != [] and not any(found)
 
 
