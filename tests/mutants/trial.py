@@ -21,7 +21,7 @@ MISHAPS: Final = (NameError, TypeError, AttributeError, ImportError)
 
 @dataclass(slots=True)
 class Trial:
-    """What became of each test, by node id: how it failed, or nothing if it passed. `mishaps` say what broke instead."""
+    """What became of each test, by node id: how it failed, or nothing. `mishaps` say what broke besides."""
 
     mutant: Mutant | None = None
     outcomes: dict[str, str] = field(default_factory=dict)
