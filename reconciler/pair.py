@@ -229,15 +229,21 @@ class _Stage:
             self.adopt(replace(link, key=0, dirty_since=self.news.now), same, "restored_record")
 
     async def match_markers(self) -> None:
-        """Link unlinked items that carry a marker, if the task they name points back; copies are only reported."""
+        """Link unlinked items that carry a marker, if the task they name points back; copies are only reported.
+
+        What was judged is put aside until the item changes, or until its task asks for a counterpart.
+        """
         if not self.searched:
             return
         open_claims = {claim.work_id: claim for claim in self.state.claims() if not claim.reported}
         open_claims |= {claim.work_id: claim for claim in self.result.claims.values() if not claim.reported}
         claims = [claim for claim in open_claims.values() if claim.work_id not in self.result.spent_claims]
         intents = {intent.crm_id for intent in self.state.intents()} - self.result.settled_intents
-        named = {claim.crm_id for claim in claims} | self.claims_for(self.news.tasks).keys()
-        named -= intents
+        fresh = {claim.crm_id for claim in claims}
+        asking = self.claims_for({*self.news.tasks, *(candidate.crm_id for candidate in self.state.candidates())})
+        graves = self.state.tombstones(crm_ids=sorted(fresh | asking.keys()))
+        buried = {grave.crm_id: grave.work_id for grave in graves if grave.crm_id not in self.result.lifted}
+        named = (fresh | (asking.keys() - buried.keys())) - intents
         tasks = await self.fetch(Side.CRM, named)
         if tasks is None:
             return
@@ -252,37 +258,31 @@ class _Stage:
                 len(tasks),
             )
         linked = self.state.links_by(Side.CRM, named)
-        graves = [g for g in self.state.tombstones(crm_ids=sorted(named)) if g.crm_id not in self.result.lifted]
-        buried = {grave.crm_id: grave.work_id for grave in graves}
         by_task = self.claims_for(named)
         for crm_id in sorted(named, key=lambda name: (len(name), name)):
-            task = tasks.get(crm_id)
-            if task is None or task.presence is Presence.DELETED:
-                strays = [claim for claim in by_task.get(crm_id, []) if claim.work_id != buried.get(crm_id)]
-                if crm_id in buried or crm_id in linked:
-                    self._report([claim for claim in strays if not claim.deleted], crm_id)
-                self._shelve(by_task.get(crm_id, []))
-                continue
+            task, judged = tasks.get(crm_id), by_task.get(crm_id, [])
             taken = crm_id in linked or crm_id in buried or crm_id in self.result.adopted
-            first = None if taken else earliest(by_task.get(crm_id, []))
-            if first is not None and points_back(task, first.work_id):
-                await self._adopt_marked(task, first)
-            rest = [
-                claim
-                for claim in by_task.get(crm_id, [])
-                if claim is not first and not claim.deleted and claim.work_id != buried.get(crm_id)
-            ]
-            self._report(rest if first is not None or taken else [], crm_id)
-            if first is not None and crm_id not in self.result.adopted:
-                self._report([first], crm_id)
+            first = None
+            if task is not None and task.presence is not Presence.DELETED and not taken:
+                first = earliest(judged)
+                if first is not None and points_back(task, first.work_id) and not await self._adopt_marked(task, first):
+                    return  # Work does not answer: nothing more can be concluded
+            judged = [claim for claim in judged if claim.work_id not in self.result.spent_claims]
+            if first is not None or taken:
+                own = buried.get(crm_id)
+                self._report([claim for claim in judged if not claim.deleted and claim.work_id != own], crm_id)
+            self._shelve(judged)
 
-    async def _adopt_marked(self, task: Record, claim: Claim) -> None:
+    async def _adopt_marked(self, task: Record, claim: Claim) -> bool:
+        """Link the two if the item is alive. False if Work does not answer."""
         items = await self.fetch(Side.WORK, [claim.work_id])
-        item = (items or {}).get(claim.work_id)
-        if item is None or item.presence is Presence.DELETED:
-            return
-        self.news.tasks.pop(task.id, None)
-        self.adopt(self._joined(task, item), [claim], "marker")
+        if items is None:
+            return False
+        item = items.get(claim.work_id)
+        if item is not None and item.presence is not Presence.DELETED:
+            self.news.tasks.pop(task.id, None)
+            self.adopt(self._joined(task, item), [claim], "marker")
+        return True
 
     def _joined(self, task: Record, item: Record) -> Link:
         """Two records without a common past as a pair; where they differ, a person is told."""
@@ -385,7 +385,13 @@ def _due(candidate: Candidate, config: str, now: datetime) -> bool:
 
 
 def _again(intent: Intent) -> Candidate:
-    return Candidate(crm_id=intent.crm_id, target=intent.target, since=intent.sent, title=intent.title)
+    return Candidate(
+        crm_id=intent.crm_id,
+        target=intent.target,
+        since=intent.sent,
+        title=intent.title,
+        on_request=intent.on_request,
+    )
 
 
 def _renewed(known: Candidate | None, task: Record, target: Target, policy: Policy, now: datetime) -> Candidate:

@@ -45,6 +45,9 @@ LATE_WRITE = timedelta(seconds=120)
 """How long a field waits at most after a write of ours whose effect is unknown."""
 
 
+LOST = frozenset({Presence.DELETED, Presence.MISSING, Presence.GONE})
+
+
 @dataclass(slots=True)
 class News:
     """What one cycle has learned so far. `links` are keyed by CRM id and shadow the state's.
@@ -101,6 +104,11 @@ def watermark(state: StateReader, side: Side) -> datetime | None:
     return None if stored is None else datetime.fromisoformat(stored)
 
 
+def last_finished(state: StateReader) -> datetime | None:
+    """When the last cycle ended that did end: one that was killed has no end, and says nothing."""
+    return next((row.finished_at for row in state.cycles() if row.finished_at is not None), None)
+
+
 def authors(state: StateReader) -> dict[Side, str | None]:
     """The author that API writes leave on each side, as far as it is known."""
     return {side: our_author(state.fact(f"authors.{side}")) for side in Side}
@@ -127,7 +135,7 @@ async def poll(
     a start, in which an old backup can show itself.
     """
     news = News(now=connection.clock.now(), down=dict(barred))
-    finished = next((row.finished_at for row in state.cycles(limit=1)), None) if first else None
+    finished = last_finished(state) if first else None
     await asyncio.gather(
         *(_read(connection, state, side, news, everything, finished) for side in sides if side not in barred)
     )
@@ -234,10 +242,12 @@ class _Page:
             self.news.declined.add(row.id)
 
     def _bury(self, rows: Sequence[Record]) -> None:
-        ids = [row.id for row in rows]
+        """Remember the tombstones of records that are seen, if theirs was the record that had been lost."""
+        ids = [row.id for row in rows if row.presence is not Presence.DELETED]
         names = {"crm_ids": ids} if self.side is Side.CRM else {"work_ids": ids}
         for tombstone in self.state.tombstones(**names) if ids else ():
-            self.news.buried[tombstone.crm_id] = tombstone
+            if tombstone.link is None or tombstone.link.half(self.side).presence in LOST:
+                self.news.buried[tombstone.crm_id] = tombstone
 
 
 def look(link: Link, row: Record, news: News, policy: Policy, ours: str | None) -> Link:

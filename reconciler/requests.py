@@ -217,6 +217,12 @@ def sentence(result: Result) -> str:
         "dropped": say("{count} dropped", count=counts.get("dropped", 0)),
     }
     parts += [words for name, words in extra.items() if counts.get(name)]
+    if missed := counts.get("missed", 0):
+        parts.append(
+            say("{count} edits that polling had missed: [watermark] overlap is too small for this server", count=missed)
+        )
+    if unstamped := counts.get("unstamped", 0):
+        parts.append(say("{count} edits without a new stamp, which only a sweep can see", count=unstamped))
     down = [say("{side} unavailable: {error}", side=side, error=error) for side, error in result.down.items()]
     done = say("{outcome}: {parts}", outcome=word(result.outcome), parts=joined(parts, ", "))
     return joined([done, *down])

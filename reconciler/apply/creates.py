@@ -108,6 +108,7 @@ async def _prepare(ledger: Ledger, creates: Sequence[Create]) -> list[_Job]:
             sent=sent,
             floor=floor,
             title=one.title,
+            on_request=one.candidate.on_request,
         )
         jobs.append(_Job(one, row, intent))
         entries += [

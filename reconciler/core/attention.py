@@ -16,6 +16,30 @@ NAMED_AT_MOST: Final = 10
 """Tasks that a common entry names; the rest are counted."""
 
 
+SALESPERSON: Final = frozenset(
+    {
+        Code.TARGET_IS_DEPARTMENT,
+        Code.TARGET_NOT_FOUND,
+        Code.TARGET_ARCHIVED,
+        Code.TARGET_AMBIGUOUS,
+        Code.TARGET_CHANGED,
+        Code.GROUP_NOT_IN_PROJECT,
+        Code.FIELD_TOO_LONG,
+        Code.INVALID_VALUE,
+        Code.NO_BASE,
+        Code.DELETED_ELSEWHERE,
+    }
+)
+PROJECT_LEAD: Final = frozenset({Code.TARGET_FORBIDDEN, Code.WAITING_APPROVAL, Code.DUPLICATE_MARKER, Code.UNCONFIRMED})
+
+
+def fixer(code: Code) -> str:
+    """Who can fix it: the salesperson in the CRM, the project lead in Work, or the administrator of the connection."""
+    if code in SALESPERSON:
+        return "salesperson"
+    return "project_lead" if code in PROJECT_LEAD else "administrator"
+
+
 def aside_entry(link: Link, name: Field, aside: Aside) -> Attention:
     """The attention entry of a field that is set aside; it names the record whose value should change."""
     giver = aside.side.other

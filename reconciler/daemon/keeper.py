@@ -10,7 +10,7 @@ import asyncio
 import functools
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -18,9 +18,9 @@ from reconciler import app
 from reconciler.configured import record_config
 from reconciler.connection import Connection, Writers
 from reconciler.core.model import Offset, Side
-from reconciler.cycle import Result, run_cycle
+from reconciler.cycle import Result, observe_cycle, run_cycle
 from reconciler.daemon.happening import Asked, Ended, Happening
-from reconciler.daemon.stopping import Stop, Stopped, stoppable
+from reconciler.daemon.stopping import Stop, Stopped, stoppable, watched
 from reconciler.errors import Halted, LeaseHeld, ReconcilerError, UsageError
 from reconciler.halting import pausing
 from reconciler.handing import listening
@@ -42,6 +42,15 @@ REFUSED: Final = "config_refused"
 """The fact that says why a changed config is not used, for `status`."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Wires:
+    """The clients of both systems, ready for a cycle; no writers for a connection that only observes."""
+
+    connection: Connection
+    cycle: app.Cycle
+    writers: Writers | None
+
+
 class Keeper:
     """Keeps a connection in step. `last` is how its last tick ended; `skipped` counts ticks that met another cycle."""
 
@@ -59,8 +68,7 @@ class Keeper:
         self._held = AsyncExitStack()
         self._wired = AsyncExitStack()
         self._store: Store | None = None
-        self._run_cycle: app.Cycle | None = None
-        self._sides: tuple[Connection, Writers] | None = None
+        self._wires: _Wires | None = None
 
     @property
     def name(self) -> str:
@@ -74,7 +82,8 @@ class Keeper:
     @property
     def offsets(self) -> dict[Side, Offset]:
         """The servers' clocks against ours, as far as measured."""
-        return {side: reader.offset() for side, reader in self._sides[0].readers.items()} if self._sides else {}
+        readers = self._wires.connection.readers if self._wires is not None else {}
+        return {side: reader.offset() for side, reader in readers.items()}
 
     # Opening, changing, closing
 
@@ -85,8 +94,7 @@ class Keeper:
         """
         async with AsyncExitStack() as held:
             store = held.enter_context(app.writing_state(self.settings, self._world))
-            wired, cycle, sides = await self._wire(self.settings)
-            self._wired = wired
+            self._wired, wires = await self._wire(self.settings)
             held.push_async_callback(self._unwire)
             database = app.state_path(self.settings)
             if database is not None:
@@ -95,13 +103,13 @@ class Keeper:
             _note(store, REFUSED, None)
             if store.fact(SWEPT) is None:
                 _note(store, SWEPT, self._world.clock.now().isoformat())
-            self._store, self._run_cycle, self._sides = store, cycle, sides
+            self._store, self._wires = store, wires
             self._held = held.pop_all()
 
     async def close(self) -> None:
         """Give everything back, once what has the turn is over; `stop` was asked for, so nothing takes it again."""
         async with self._turn:
-            self._store = self._run_cycle = self._sides = None
+            self._store = self._wires = None
         await self._held.aclose()
 
     async def change(self, settings: Settings) -> list[str] | None:
@@ -118,9 +126,9 @@ class Keeper:
             changed: list[str] = []
             if self._store is not None:
                 app.check_identity(settings, self._store)
-                wired, cycle, sides = await self._wire(settings)
+                wired, wires = await self._wire(settings)
                 await self._unwire()
-                self._wired, self._run_cycle, self._sides = wired, cycle, sides
+                self._wired, self._wires = wired, wires
                 changed = record_config(settings, self._store, self._world.clock.now())
                 _note(self._store, REFUSED, None)
             self.settings = settings
@@ -132,15 +140,16 @@ class Keeper:
             at = self._world.clock.now().isoformat()
             _note(self._store, REFUSED, {"at": at, "message": pack(joined(error.sentences))})
 
-    async def _wire(self, settings: Settings) -> tuple[AsyncExitStack, app.Cycle, tuple[Connection, Writers] | None]:
-        """The cycle of these settings and, unless they only observe, the two sides for requests."""
+    async def _wire(self, settings: Settings) -> tuple[AsyncExitStack, _Wires]:
+        """New clients of both systems; nobody who only observes is given a writer."""
         async with AsyncExitStack() as stack:
             if settings.connection.mode == "observe":
-                cycle = await stack.enter_async_context(app.connect_cycle(settings, self._world))
-                return stack.pop_all(), cycle, None
-            connection, writers = await stack.enter_async_context(app.connect_writing(settings, self._world))
-            sides = stoppable(connection, writers, self.stop)
-            return stack.pop_all(), functools.partial(run_cycle, *sides), sides
+                read_only = await stack.enter_async_context(app.connect(settings, self._world))
+                connection = stoppable(read_only, self.stop)
+                return stack.pop_all(), _Wires(connection, functools.partial(observe_cycle, connection), None)
+            open_to_write = await stack.enter_async_context(app.connect_writing(settings, self._world))
+            connection, writers = stoppable(open_to_write[0], self.stop), watched(open_to_write[1], self.stop)
+            return stack.pop_all(), _Wires(connection, functools.partial(run_cycle, connection, writers), writers)
 
     async def _unwire(self) -> None:
         await self._wired.aclose()
@@ -215,8 +224,8 @@ class Keeper:
         return ended
 
     async def _run(self, sweeping: bool) -> Result:
-        assert self._store is not None and self._run_cycle is not None
-        result = await self._run_cycle(
+        assert self._store is not None and self._wires is not None
+        result = await self._wires.cycle(
             self._store,
             guard=self.stop.check,
             sweeping=sweeping,
@@ -313,8 +322,9 @@ class Keeper:
 
     @asynccontextmanager
     async def _open_sides(self) -> AsyncIterator[tuple[Connection, Writers]]:
-        if self._sides is not None:
-            yield self._sides
+        wires = self._wires
+        if wires is not None and wires.writers is not None:
+            yield wires.connection, wires.writers
             return
         async with app.connect_writing(self.settings, self._world) as sides:  # says that this connection only observes
             yield sides

@@ -5,6 +5,7 @@ A quiet day is a handful of lines: a poll that found nothing is told at debug on
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
@@ -17,6 +18,9 @@ TOLD: Final = frozenset(
 )
 """Kinds of journal entries that are told one by one, by ids; the journal has the values."""
 
+STANDING: Final = ("would_", "left_out")
+"""Counts of what is due and not done; it is counted again at every cycle."""
+
 
 class Narrator:
     """Tells the log of one connection; remembers what was told, so that nothing that lasts is told twice."""
@@ -26,6 +30,7 @@ class Narrator:
         self._halt = ""
         self._failing = ""
         self._needing = False
+        self._standing: Mapping[str, int] = {}
 
     def __call__(self, happening: Happening) -> None:
         match happening:
@@ -51,13 +56,20 @@ class Narrator:
                     field=entry.field and entry.field.value,
                     rule=entry.rule or entry.reason,
                 )
-        counts = {name: count for name, count in ended.counts.items() if count and name != "operations"}
-        needing = ended.outcome == "attention"
-        event = "sweep.finished" if ended.sweeping else "cycle.finished"
-        tell = log.info if counts or ended.sweeping or needing != self._needing else log.debug
-        self._needing = needing
         if ended.error is None:
-            tell(event, outcome=ended.outcome, seconds=round(ended.took.total_seconds(), 3), **counts)
+            self._cycle(ended)
+
+    def _cycle(self, ended: Ended) -> None:
+        """What the cycle did. What is only due and stays so (observing, a pilot) is told when it changes."""
+        log = logger(connection=ended.connection, cycle=ended.cycle)
+        counts = {name: count for name, count in ended.counts.items() if count and name != "operations"}
+        standing = {name: count for name, count in counts.items() if name.startswith(STANDING)}
+        needing = ended.outcome == "attention"
+        worth = len(counts) > len(standing) or ended.sweeping or (standing, needing) != (self._standing, self._needing)
+        self._standing, self._needing = standing, needing
+        tell = log.info if worth else log.debug
+        event = "sweep.finished" if ended.sweeping else "cycle.finished"
+        tell(event, outcome=ended.outcome, seconds=round(ended.took.total_seconds(), 3), **counts)
 
     def _sides(self, ended: Ended) -> None:
         log = logger(connection=ended.connection)

@@ -78,11 +78,15 @@ class Stop:
         self.check()
 
 
-def stoppable(connection: Connection, writers: Writers, stop: Stop) -> tuple[Connection, Writers]:
-    """The same connection, reading no further once `stop` is asked for; its writers only report progress."""
-    watched = Writers(crm=_Writer(writers.crm, stop), work=_Writer(writers.work, stop))
+def stoppable(connection: Connection, stop: Stop) -> Connection:
+    """The same connection, reading no further once `stop` is asked for."""
     readers = {side: _Reader(reader, stop, check=stop.check) for side, reader in connection.readers.items()}
-    return replace(connection, readers=readers, catalogue=_Places(connection.catalogue, stop)), watched
+    return replace(connection, readers=readers, catalogue=_Places(connection.catalogue, stop))
+
+
+def watched(writers: Writers, stop: Stop) -> Writers:
+    """The same writers, reporting progress."""
+    return Writers(crm=_Writer(writers.crm, stop), work=_Writer(writers.work, stop))
 
 
 class _Reader:

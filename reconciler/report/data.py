@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from reconciler.core.attention import grouped
+from reconciler.core.attention import fixer, grouped
 from reconciler.core.lenses import StatusLens
 from reconciler.core.model import Attention, Code, CycleRow, Entry, Field, Link, Reading, Side, Value
 from reconciler.core.operations import ConflictLine, Create, Delete, Operation, Unlink, Update, fingerprint, kind
@@ -42,6 +42,7 @@ def report_data(
         "generated_at": utc(generated_at),
         "complete": complete,
         "fingerprint": fingerprint(operations),
+        "last_cycle_at": utc(next((row.finished_at for row in state.cycles(limit=1)), None)),
         "watermarks": watermarks(state),
         "summary": summary(operations, len(plan.conflicts), len(attention)),
         "operations": [operation_data(operation) for operation in operations],
@@ -175,11 +176,12 @@ def _key(entry: Attention) -> tuple[object, ...]:
 
 
 def attention_data(entry: Attention) -> Json:
-    """One entry of the attention list; `words` are the server's own."""
+    """One entry of the attention list; `who` can fix it, `words` are the server's own."""
     return {
         "side": entry.side.value,
         "id": entry.id,
         "code": entry.code.value,
+        "who": fixer(entry.code),
         "message": entry.message,
         "words": entry.words,
         "field": entry.field.value if entry.field else None,

@@ -71,6 +71,12 @@ def _report_lines(data: Json) -> Iterator[str]:
         yield say("read to the end on both sides")
     else:
         yield say("NOT COMPLETE: a side could not be read to the end")
+    if caught_up := _days(data["last_cycle_at"], data["generated_at"]):
+        yield say(
+            "the last cycle ended {at}: this catches up {days} days, and the update limit counts for as many",
+            at=local(data["last_cycle_at"]),
+            days=caught_up,
+        )
     for side, words in data["unavailable"].items():
         yield say("  {side} is unavailable: {words}", side=word(side), words=words)
     if data["halted"]:
@@ -113,11 +119,18 @@ def _report_lines(data: Json) -> Iterator[str]:
         yield attention_line(row)
 
 
+def _days(before: str | None, now: str) -> int:
+    """Whole days between two moments; 0 if there is no first one."""
+    return (datetime.fromisoformat(now) - datetime.fromisoformat(before)).days if before else 0
+
+
 def attention_line(row: Json) -> str:
     """One entry of the attention list."""
     return say(
-        "attention {code}: {side} {id}: {message}",
+        "attention {code}: {side} {id}: {message} [{who}, since {at}]",
         code=row["code"],
+        who=word(row["who"]),
+        at=local(row["since"]),
         side=word(row["side"]),
         id=row["id"],
         message=row["message"],
@@ -185,7 +198,7 @@ def as_html(data: Json, translate: Translate) -> str:
         "word": lambda code: translate(code) if code else "",
     }
     language = translate("language:en").removeprefix("language:")
-    return environment.get_template("report.html").render(report=data, _=translate, language=language)
+    return environment.get_template("report.html").render(report=data, _=translate, language=language, days=_days)
 
 
 FORMATS: Final[Mapping[str, Callable[[Json, Translate], str]]] = {

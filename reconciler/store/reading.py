@@ -53,6 +53,7 @@ class SqlReader:
     def __init__(self, opened: Opened) -> None:
         self._connection: Connection = opened.connection
         self._close: Callable[[], None] = opened.close
+        self._facts: dict[str, Any] | None = None
 
     def _rows(self, statement: Executable) -> list[codec.Row]:
         """All rows of a statement. Every read goes through here."""
@@ -70,8 +71,10 @@ class SqlReader:
         self._close = _nothing
 
     def fact(self, name: str) -> Any:
-        found = self._rows(select(FACT.c.value).where(FACT.c.name == name))
-        return found[0]["value"] if found else None
+        """As the port says. Facts are few and asked for all the time: all are read at once, and kept until a write."""
+        if self._facts is None:
+            self._facts = {row["name"]: row["value"] for row in self._rows(select(FACT))}
+        return self._facts.get(name)
 
     def links_by(self, side: Side, ids: Collection[str]) -> dict[str, Link]:
         name = f"{side.value}_id"

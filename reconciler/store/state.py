@@ -52,6 +52,7 @@ class SqlTransaction(SqlReader):
 
     def end(self) -> None:
         self._ended = True
+        self._facts = None
 
     def close(self) -> None:
         """Nothing: the block's end closes it."""
@@ -70,6 +71,7 @@ class SqlTransaction(SqlReader):
             raise RuntimeError("this transaction has ended")
 
     def set_fact(self, name: str, value: Any) -> None:
+        self._facts = None
         if value is None:
             self._alive()
             self._connection.execute(delete(FACT).where(FACT.c.name == name))
@@ -187,23 +189,25 @@ class SqlStore(SqlReader):
     def __init__(self, opened: Opened, random_bytes: journal.RandomBytes) -> None:
         super().__init__(opened)
         self._random_bytes = random_bytes
-        self._open = False
+        self._open: SqlTransaction | None = None
 
     def _rows(self, statement: Executable) -> list[codec.Row]:
         found = super()._rows(statement)
-        if not self._open:
+        if self._open is None:
             self._connection.rollback()  # a lone read holds no transaction afterwards
         return found
+
+    def fact(self, name: str) -> Any:
+        return super().fact(name) if self._open is None else self._open.fact(name)
 
     @contextmanager
     def transaction(self) -> Iterator[SqlTransaction]:
         """Writes that become durable together. RuntimeError inside another one; StateError if the disk fails."""
-        if self._open:
+        if self._open is not None:
             raise RuntimeError("a transaction is open already")
         with translated():
             begin_write(self._connection)
-            self._open = True
-            made = SqlTransaction(Opened(self._connection, lambda: None), self._random_bytes)
+            made = self._open = SqlTransaction(Opened(self._connection, lambda: None), self._random_bytes)
             try:
                 yield made
                 self._connection.commit()
@@ -212,4 +216,4 @@ class SqlStore(SqlReader):
                 raise
             finally:
                 made.end()
-                self._open = False
+                self._open = self._facts = None

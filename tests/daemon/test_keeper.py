@@ -19,7 +19,7 @@ from reconciler.daemon.happening import Asked, Ended, Happening
 from reconciler.daemon.keeper import Keeper
 from reconciler.daemon.stopping import Stop, Stopped
 from reconciler.handing import ask
-from reconciler.requests import Pause, Request, Restore, Said, Unlink, parse_said, request_line
+from reconciler.requests import Link, Pause, Request, Restore, Said, Unlink, parse_said, request_line
 from reconciler.settings import Settings
 from reconciler.store import open_reader
 from tests.world import World
@@ -202,6 +202,24 @@ async def test_stopping_lets_a_batch_of_writes_end_with_its_read_back_and_begins
     assert (await station.poll()).outcome == "ok"
     assert [station.world.item(item)["TaskName"] for _, item in pairs] == [f"Đã sửa {task}" for task, _ in pairs]
     assert len(station.world.work.writes(marks[0])) == 3, "nothing is written twice"
+
+
+async def test_a_connection_that_only_observes_is_stopped_and_watched_like_any_other(station: Station) -> None:
+    station.world.sections["connection"]["mode"] = "observe"
+    await station.keeper.change(station.settings)
+    task = station.world.crm.add(custom_field1="12", custom_field2="31")
+    assert (await station.poll()).outcome == "ok"
+    assert station.world.work.by_marker(task) == []
+    assert set(station.keeper.offsets) == set(Side)
+    assert "only observes" in (await station.ask(Link(task=str(task), project="12", group="31"))).err[0]
+    for number in range(230):
+        station.world.crm.add(task_name=str(number))
+    running = await station.shut(Side.CRM, station.keeper.poll())
+    station.keeper.stop.ask()
+    station.gates[Side.CRM].open.set()
+    await running
+    ended = station.heard[-1]
+    assert isinstance(ended, Ended) and ended.outcome == "stopped"
 
 
 async def test_a_request_that_waits_while_the_daemon_stops_is_refused(station: Station) -> None:

@@ -122,6 +122,13 @@ def test_a_quiet_day_is_a_handful_of_lines(lines: io.StringIO) -> None:
     assert [line["event"] for line in told(lines)] == ["sweep.finished"] * 4
 
 
+def test_what_stays_due_is_told_when_it_changes_not_at_every_cycle(lines: io.StringIO) -> None:
+    tell = Narrator()
+    for due in (3, 3, 3, 4, 4, 0, 0):
+        tell(ended(counts={"would_create": due, "left_out": due}))
+    assert [line.get("would_create", 0) for line in told(lines)] == [3, 4, 0]
+
+
 def test_an_outage_is_one_line_when_it_begins_and_one_when_it_ends(lines: io.StringIO) -> None:
     tell = Narrator()
     down = {"crm": SideDown("crm", f"crm list: HTTP 503: {CANARY} is busy", words=f"{CANARY} is busy")}

@@ -65,6 +65,17 @@ async def test_p1_an_idle_cycle_makes_exactly_two_requests(count: int) -> None:
     assert [call.verb for call in asked(world, before)] in (["list", "get-tasks"], ["get-tasks", "list"])
 
 
+@pytest.mark.parametrize("side", ["crm", "work"])
+async def test_p1_an_unlinked_pair_costs_an_idle_cycle_no_request(world: World, side: str) -> None:
+    [(task, item)] = await linked(world, 1)
+    world.crm.delete(task) if side == "crm" else world.work.delete(item)
+    await world.once()
+    await world.once()
+    before = marks(world)
+    await world.once()
+    assert len(asked(world, before)) == 2
+
+
 async def test_p4_requests_for_a_hundred_updates_echoes_included() -> None:
     world = World(safety={"max_update_percent": 100})
     made = await linked(world, 100)

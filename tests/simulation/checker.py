@@ -18,6 +18,7 @@ What must hold in the end (`disagreements`): living pairs agree in every field, 
 
 from __future__ import annotations
 
+import itertools
 import json
 import sqlite3
 import unicodedata
@@ -255,7 +256,7 @@ class Checker:
 
     def _judge_repeats(self, side: Side, record: int, history: Record) -> None:
         sent = sorted(set(history.writes))
-        for before, after in zip(sent, sent[1:], strict=False):
+        for before, after in itertools.pairwise(sent):
             if not any(before < read < after for read in history.reads):
                 self._blame(f"{side} {record} is written twice without a read in between")
 

@@ -29,6 +29,7 @@ DEEDS: Final[Mapping[str, int]] = {
     "hour": 6,
     "delete": 10,
     "purge": 1,
+    "quarrel": 30,
     "copy": 3,
     "scrub": 3,
 }
@@ -175,5 +176,4 @@ class Life:
             self.verdict.wrong.append(f"still open: {left}")
 
     def _checker(self) -> Checker:
-        clocks_tell = all(self.town.system(side).date_header for side in Side)
-        return Checker(self.town, self.people, clocks_tell=clocks_tell)
+        return Checker(self.town, self.people, clocks_tell=self.weather.clocks_tell)

@@ -119,6 +119,24 @@ class People:
         if not self.town.task(task)["is_deleted"]:
             self._set(Side.CRM, task, dict(zip(("custom_field1", "custom_field2"), TARGETS[0], strict=True)))
 
+    def _quarrel(self) -> None:
+        """Two people set the same field on the two sides, one after the other."""
+        pairs = [
+            (int(row["CustomFields"]["crm_task_id"]), item)
+            for item, row in sorted(self.town.work.rows.items())
+            if "crm_task_id" in row["CustomFields"] and not row["IsDeleted"]
+        ]
+        pairs = [(task, item) for task, item in pairs if task in self.town.crm.rows]
+        if not pairs:
+            return
+        task, item = self.rng.choice(pairs)
+        name = self.rng.choice(("title", "description", "start", "due", "status"))
+        both = [(Side.CRM, task), (Side.WORK, item)]
+        self.rng.shuffle(both)
+        for side, record in both:
+            self._set(side, record, {FIELDS[side][name]: self._value(side, name, record)})
+            self.town.clock.tick(self.rng.choice((0, 3, 20, 60)))
+
     def _aside(self) -> None:
         """An edit of something that is not synced."""
         found = self._living(self.rng.choice(list(Side)))

@@ -28,7 +28,10 @@ LISTINGS: Final = {Side.CRM: "list", Side.WORK: "get-tasks"}
 
 
 class Weather:
-    """`orders` counts the faults that were ordered; `refused` says that an element was, so that a person must help."""
+    """`orders` counts the faults that were ordered; `refused` says that an element was, so that a person must help.
+
+    `clocks_tell` is False where answers name no time or come from a cache: then nobody can know who was later.
+    """
 
     def __init__(self, town: Town, rng: random.Random) -> None:
         self.town, self.rng = town, rng
@@ -39,10 +42,13 @@ class Weather:
         self.reads = rng.sample(READ_FAULTS, rng.randrange(1, len(READ_FAULTS)))
         self.writes = rng.sample(WRITE_FAULTS, rng.randrange(1, len(WRITE_FAULTS)))
         self.lag = rng.choice((0, 0, 3, 20, 60))
+        self.cached = rng.random() < 0.2
         self.drift = rng.choice((0, 0, 1))
+        self.clocks_tell = not self.cached
         for side in Side:
             town.system(side).offset = timedelta(seconds=rng.choice((-200, -90, -3, 0, 0, 2, 45, 240)))
-            town.system(side).date_header = rng.random() > 0.05
+            if rng.random() < 0.05:
+                town.system(side).date_header = self.clocks_tell = False
         pace = rng.choice((0.02, 0.2, 1.0))
         town.latency = lambda: pace * (20 if rng.random() < 0.01 else rng.random())
 
@@ -53,7 +59,7 @@ class Weather:
             system.faults.clear()
             system.offset += timedelta(seconds=self.rng.choice((-self.drift, 0, 0, self.drift)))
             if self.lag:
-                kind: FaultKind = self.rng.choice(("lag", "stale"))
+                kind: FaultKind = "stale" if self.cached and self.rng.random() < 0.5 else "lag"
                 system.faults.order(LISTINGS[side], kind, times=None, probability=0.5, seconds=self.lag)
             while self.rng.random() < self.stormy / 2:
                 self._order(system)

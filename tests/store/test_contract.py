@@ -52,6 +52,17 @@ def test_facts(store: Store, value: object) -> None:
     assert store.fact("x") is None
 
 
+def test_facts_are_kept_in_memory_and_never_out_of_date(store: Store) -> None:
+    with store.transaction() as transaction:
+        transaction.set_fact("x", 1)
+    assert store.fact("x") == 1
+    with pytest.raises(ZeroDivisionError), store.transaction() as transaction:
+        transaction.set_fact("x", 2)
+        assert (store.fact("x"), transaction.fact("x")) == (2, 2)
+        raise ZeroDivisionError
+    assert store.fact("x") == 1
+
+
 def test_links_get_keys_in_order_and_keep_everything(store: Store) -> None:
     with store.transaction() as transaction:
         saved = transaction.save_links([link(1), busy_link(2), link(3)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 from reconciler.errors import UsageError
 from reconciler.halting import pause, resume
 from reconciler.linking import ack, restore, retry
+from reconciler.report.render import as_text, status_text
+from reconciler.requests import sentence
 from tests.world import World
 
 TARGET: dict[str, Any] = {"custom_field1": "12", "custom_field2": "31"}
@@ -311,3 +314,46 @@ async def test_an_edit_stops_the_propagation_of_a_deletion() -> None:
     await world.once()
     assert not world.item(item)["IsDeleted"]
     assert ("work", str(item), "deleted_elsewhere") in world.attention()
+
+
+async def test_a_sweep_says_how_much_polling_missed_and_that_the_overlap_is_too_small(world: World) -> None:
+    _, item = await world.pair(task_name="Gọi khách")
+    for _ in range(3):
+        await world.once(tick=300)
+    world.work.edit(item, TaskName="Gọi lại", stamp=world.work.time() - timedelta(minutes=10))
+    await world.quiet()
+    result = await world.once(sweep=True)
+    assert result.counts["missed"] == 1
+    assert "1 edits that polling had missed: [watermark] overlap is too small" in sentence(result)
+
+
+async def test_after_days_of_downtime_the_report_says_how_long_is_caught_up(world: World) -> None:
+    task, _ = await world.pair(task_name="Gọi khách")
+    world.clock.tick(3 * 86400)
+    world.crm.edit(task, task_name="Gọi lại")
+    report = as_text(await world.report(), str)
+    assert "this catches up 3 days" in report
+
+
+async def test_every_entry_of_the_attention_list_says_who_can_fix_it_and_since_when(world: World) -> None:
+    world.crm.add(task_name="Nhầm", custom_field1="Phòng Kinh doanh", custom_field2="31")
+    await world.once()
+    [entry] = world.status()["attention"]
+    assert entry["who"] == "salesperson"
+    assert entry["since"].startswith("2026-03-02T")
+    assert "[salesperson, since 02/03/2026" in status_text(world.status(), str)
+
+
+async def test_a_refused_deletion_is_not_sent_again_and_the_record_stays_unlinked() -> None:
+    world = World(deletes={"policy": "propagate"})
+    task, item = await world.pair(task_name="Gọi khách")
+    world.work.faults.order("delete-tasks", "element", times=None, code="NoPermission", message="Không có quyền xóa")
+    world.crm.delete(task)
+    await world.once()
+    mark = world.work.mark()
+    for _ in range(3):
+        await world.once()
+    assert world.work.writes(mark) == []
+    assert world.linked(task) is None
+    assert world.work.get(item) is not None
+    assert world.attention() == [("work", str(item), "forbidden")]
