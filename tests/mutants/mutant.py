@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import reduce
 from importlib import import_module
-from typing import Any
+from typing import Any, cast
 
 PRODUCT = "reconciler"
 POSTPONED = "from __future__ import annotations\n"
@@ -56,7 +56,7 @@ class Mutant:
 
     def _changed(self, original: Any, names: dict[str, Any], name: str) -> Any:
         function = original.fget if isinstance(original, property) else original
-        source = textwrap.dedent(inspect.getsource(function))
+        source = textwrap.dedent(inspect.getsource(cast(Any, function)))
         if source.count(self.old) != 1:
             raise Unfit(f"{self.name}: {self.place} holds {self.old!r} {source.count(self.old)} times, not once")
         broken = POSTPONED + source.replace(self.old, self.new)
