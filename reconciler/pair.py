@@ -12,6 +12,7 @@ from datetime import datetime
 
 from reconciler.connection import Connection
 from reconciler.core import verdict
+from reconciler.core.attention import aside_entry
 from reconciler.core.model import (
     Attention,
     Candidate,
@@ -164,6 +165,7 @@ class _Stage:
         if tasks is None or items is None:
             return
         ours = authors(self.state)[Side.WORK]
+        known = {candidate.crm_id: candidate for candidate in self.state.candidates()} if intents else {}
         for crm_id, intent in intents.items():
             found = claims.get(crm_id, [])
             first = earliest(claim for claim in found if claim.work_id in items)
@@ -182,7 +184,8 @@ class _Stage:
                 self._bury(intent, found[0], link)
             elif not found and self.searched and self._waited(intent):
                 self.result.settled_intents.add(crm_id)
-                self.result.candidates[crm_id] = _again(intent)
+                asked = known.get(crm_id)  # a person's request is remembered there; what the task itself asks, here
+                self.result.candidates[crm_id] = asked if asked and asked.on_request else _again(intent)
 
     def _waited(self, intent: Intent) -> bool:
         return self.news.now >= intent.sent + self.connection.policy.resolve_after
@@ -204,7 +207,10 @@ class _Stage:
         )
 
     async def lift_tombstones(self) -> None:
-        """Attach again the two records of an automatic tombstone when both are present."""
+        """Attach again the two records of an automatic tombstone when both are present.
+
+        What had been refused is tried again: nobody may know of it any more.
+        """
         graves = [grave for grave in self.news.buried.values() if not grave.manual]
         tasks = await self.fetch(Side.CRM, (grave.crm_id for grave in graves))
         items = await self.fetch(Side.WORK, (grave.work_id for grave in graves))
@@ -226,7 +232,9 @@ class _Stage:
             same = [claim for claim in claims if claim.work_id == grave.work_id]
             self.result.lifted.add(grave.crm_id)
             self.news.buried.pop(grave.crm_id)
-            self.adopt(replace(link, key=0, dirty_since=self.news.now), same, "restored_record")
+            self.news.cleared += [aside_entry(link, name, aside) for name, aside in link.aside.items()]
+            fresh = replace(link, key=0, aside={}, not_before=None, dirty_since=self.news.now)
+            self.adopt(fresh, same, "restored_record")
 
     async def match_markers(self) -> None:
         """Link unlinked items that carry a marker, if the task they name points back; copies are only reported.

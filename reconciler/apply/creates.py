@@ -233,7 +233,7 @@ async def _conclude(ledger: Ledger, jobs: Sequence[_Job], answers: Sequence[Answ
 
 def _link(ledger: Ledger, job: _Job, item: Record) -> Link:
     mine = by_us(item, ledger.ours(Side.WORK))
-    return newborn(
+    link = newborn(
         job.task,
         item,
         sent=job.create.values,
@@ -243,6 +243,7 @@ def _link(ledger: Ledger, job: _Job, item: Record) -> Link:
         lenses=ledger.connection.policy.lenses,
         now=ledger.now,
     )
+    return replace(link, aside=job.create.omitted)
 
 
 def _clean(ledger: Ledger, job: _Job, item: Record) -> bool:

@@ -12,16 +12,28 @@ from reconciler.core.route import Places
 from reconciler.message import say
 
 
+def wanted(source: Values, policy: Policy) -> frozenset[Field]:
+    """The fields that a task with these values wants on its item."""
+    return frozenset(
+        name
+        for name, lens in policy.lenses.items()
+        if policy.directions[name] is not Direction.OFF
+        and not empty(source.get(name))
+        and lens.is_value(Side.CRM, source.get(name), None)
+    )
+
+
 def payload(
     task: Record, project: str, policy: Policy, moment: Moment, places: Places
 ) -> tuple[Values, Values, Mapping[Field, Aside]]:
     """What a new work item gets from a CRM task: values to send, the CRM values behind them, fields left out."""
+    asked = wanted(task.values, policy)
     values: dict[Field, Value] = {}
     omitted: dict[Field, Aside] = {}
     for name, lens in policy.lenses.items():
-        source = task.values.get(name)
-        if policy.directions[name] is Direction.OFF or empty(source) or not lens.is_value(Side.CRM, source, None):
+        if name not in asked:
             continue
+        source = task.values.get(name)
         value = put(lens, Side.WORK, source, None)
         fault = value if isinstance(value, Unmapped) else refusal(name, Side.WORK, value, project, policy, places)
         if fault is not None:

@@ -5,14 +5,14 @@ A marker links only records that nothing else has linked: copies of marked recor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from reconciler.core import observe
-from reconciler.core.lenses import Lenses, Unmapped, put
+from reconciler.core.creation import wanted
+from reconciler.core.lenses import Lenses, Unmapped, empty, put
 from reconciler.core.model import (
-    Aside,
     Claim,
     Difference,
     Field,
@@ -38,7 +38,7 @@ def newborn(
     *,
     sent: Values,
     source: Values,
-    omitted: Mapping[Field, Aside],
+    omitted: Collection[Field],
     by_us: Callable[[Field], bool | None],
     lenses: Lenses,
     now: datetime,
@@ -63,9 +63,11 @@ def newborn(
                 work_base[name] = sent[name]
             elif landed is not Landed.CONFIRMED:
                 differences[name] = Difference(reason="server_answer", since=now)
-        elif name in omitted:
+        elif name in omitted and (empty(read) or name is Field.STATUS or by_us(name) is not False):
             back = put(lens, Side.CRM, read, None)
             crm_base[name] = None if isinstance(back, Unmapped) else back
+        elif name in omitted:  # a person has filled it in meanwhile: both changed
+            crm_base[name], work_base[name] = None, () if isinstance(read, tuple) else None
         elif not lens.agree(source[name], read):
             # What we did not send and the server fills in by itself is its answer; anything else is a person's edit.
             ours = by_us(name)
@@ -77,7 +79,6 @@ def newborn(
     return Link(
         crm=replace(crm, base=crm_base),
         work=replace(work, base=work_base, own_stamp=item.modified if by_us(Field.TITLE) is not False else None),
-        aside=omitted,
         differences=differences,
         dirty_since=now,
     )
@@ -87,7 +88,7 @@ def adopt_intent(intent: Intent, task: Record, item: Record, policy: Policy, our
     """The pair for an item that our unclear create made.
 
     Untouched since (modified = created, by us), every difference is the server's answer. Otherwise only start and due
-    may be, and the rest are edits of a person.
+    may be, and the rest are edits of a person. What the create had to leave out is left to flow.
     """
     mine = ours is not None and item.author == ours
     untouched = mine and item.modified == item.created
@@ -96,7 +97,14 @@ def adopt_intent(intent: Intent, task: Record, item: Record, policy: Policy, our
         return untouched or (mine and name in (Field.START, Field.DUE))
 
     return newborn(
-        task, item, sent=intent.values, source=intent.source, omitted={}, by_us=by_us, lenses=policy.lenses, now=now
+        task,
+        item,
+        sent=intent.values,
+        source=intent.source,
+        omitted=wanted(intent.source, policy) - intent.values.keys(),
+        by_us=by_us,
+        lenses=policy.lenses,
+        now=now,
     )
 
 

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from reconciler import app
 from reconciler.cycle import run_cycle
+from reconciler.linking import retry
 from reconciler.sandbox.company import MARKER
 from tests.world import World
+
+TARGET: dict[str, Any] = {"custom_field1": "12", "custom_field2": "31"}
 
 
 def tenant_word(world: World) -> None:
@@ -130,3 +134,67 @@ async def test_a_token_that_was_refused_is_not_shown_again(world: World) -> None
         world.crm.expire_tokens()
         world.clock.tick(60)
         assert (await run_cycle(connection, writers, world.store)).exit_code == 0
+
+
+async def test_a_field_left_out_of_an_unclear_create_flows_later(world: World) -> None:
+    # The server refused the item without saying why; it was sent again without its optional fields, and the answer got
+    # lost. The item was found by its marker, and what had been left out was taken for the server's answer: accepted.
+    world.work.faults.order("insert-tasks", "element", code="InvalidValue")
+    world.work.faults.order("insert-tasks", "drop_after", skip=1)
+    world.work.faults.order("get-tasks", "drop_before", skip=1, times=None)
+    task = world.crm.add(**TARGET, description="Hỏi báo giá", due_date="2026-04-09")
+    await world.once()
+    world.work.faults.clear()
+    await world.once()
+    await world.once()
+    [item] = world.work.by_marker(task)
+    assert world.item(item)["Description"] == "Hỏi báo giá"
+    assert world.item(item)["Deadline"] == "2026-04-09T17:30:00+07:00"
+
+
+async def test_what_a_person_typed_into_a_left_out_field_is_no_answer_of_the_server(world: World) -> None:
+    # The same, but somebody has filled in the field on the new item meanwhile: that is the later edit.
+    world.work.faults.order("insert-tasks", "element", code="InvalidValue")
+    world.work.faults.order("insert-tasks", "drop_after", skip=1)
+    world.work.faults.order("get-tasks", "drop_before", skip=1, times=None)
+    task = world.crm.add(**TARGET, description="Hỏi báo giá")
+    await world.once()
+    world.work.faults.clear()
+    world.clock.tick(60)
+    [item] = world.work.by_marker(task)
+    world.work.edit(item, Description="Đã hỏi rồi")
+    await world.once()
+    await world.once()
+    assert world.task(task)["description"] == "Đã hỏi rồi"
+
+
+async def test_a_link_on_request_outlives_a_create_that_never_arrived(world: World) -> None:
+    # The request was known only by its intent; when that was given up, the task asked for nothing by itself, and the
+    # person's wish was forgotten in silence.
+    task = world.crm.add(task_name="Việc cũ")
+    await world.once()
+    world.work.faults.order("insert-tasks", "drop_before")
+    assert (await world.link(task)).exit_code == 6
+    world.clock.tick(600)
+    await world.once()
+    await world.once()
+    [item] = world.work.by_marker(task)
+    assert world.linked(task) is not None
+    assert world.item(item)["TaskGroupID"] == 31
+
+
+async def test_a_field_set_aside_is_tried_again_when_its_pair_comes_back(world: World) -> None:
+    # The field had been refused, the pair was unlinked, `retry` cleared the list; the pair came back with the field
+    # still set aside, and nobody was told any more.
+    task, item = await world.pair()
+    world.crm.faults.order("update", "element", field_name="due_date")
+    world.work.edit(item, Deadline="2026-05-05T10:00:00+07:00")
+    await world.once()
+    world.crm.delete(task)
+    await world.once()
+    retry(world.store, world.clock.now(), "test")
+    world.crm.restore(task)
+    await world.once()
+    await world.once()
+    assert world.task(task)["due_date"] == "2026-05-05"
+    assert world.attention() == []
