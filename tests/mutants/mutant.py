@@ -6,7 +6,6 @@ fits it says so instead of passing for another.
 
 from __future__ import annotations
 
-import __future__
 import inspect
 import sys
 import textwrap
@@ -15,9 +14,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import reduce
 from importlib import import_module
-from typing import Any
+from typing import Any, cast
 
 PRODUCT = "reconciler"
+POSTPONED = "from __future__ import annotations\n"
+READERS = (PRODUCT, "tests")
+"""Packages whose modules may have imported what a mutant changes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,11 +56,11 @@ class Mutant:
 
     def _changed(self, original: Any, names: dict[str, Any], name: str) -> Any:
         function = original.fget if isinstance(original, property) else original
-        source = textwrap.dedent(inspect.getsource(function))
+        source = textwrap.dedent(inspect.getsource(cast(Any, function)))
         if source.count(self.old) != 1:
             raise Unfit(f"{self.name}: {self.place} holds {self.old!r} {source.count(self.old)} times, not once")
-        flags = __future__.annotations.compiler_flag
-        code = compile(source.replace(self.old, self.new), f"<{self.name}>", "exec", flags, dont_inherit=True)
+        broken = POSTPONED + source.replace(self.old, self.new)
+        code = compile(broken, f"<{self.name}>", "exec", dont_inherit=True)
         made: dict[str, Any] = {}
         exec(code, names, made)
         return made[name]
@@ -69,11 +71,11 @@ class Unfit(Exception):
 
 
 def _holders(original: Any) -> list[tuple[Any, str]]:
-    """Every name in the loaded product that stands for this function."""
+    """Every name in the loaded product and its tests that stands for this function."""
     return [
         (module, name)
         for path, module in list(sys.modules.items())
-        if path == PRODUCT or path.startswith(f"{PRODUCT}.")
+        if path.partition(".")[0] in READERS
         for name, value in list(vars(module).items())
         if value is original
     ]

@@ -9,6 +9,7 @@ from tests.mutants.mutant import Mutant
 RULES: Final = "tests/stories/test_rules_of_pairing.py"
 CREATES: Final = "tests/stories/test_creates.py"
 TENANT: Final = "tests/stories/test_another_tenant.py"
+FOUND: Final = "tests/stories/test_found_by_mutants.py"
 LOSSES: Final = "tests/stories/test_losses_and_limits.py"
 
 PAIRING: Final = (
@@ -26,7 +27,7 @@ PAIRING: Final = (
         place="pair:_Stage.lift_tombstones",
         old=" if not grave.manual",
         new="",
-        killers=(f"{RULES}::test_rule_3_a_manual_tombstone_is_not_lifted_by_the_presence_of_both",),
+        killers=(f"{FOUND}::test_rule_3_a_pair_unlinked_by_hand_while_an_item_was_hidden_stays_unlinked",),
     ),
     Mutant(
         name="deleted_item_created_again",
@@ -47,9 +48,9 @@ PAIRING: Final = (
     Mutant(
         name="no_search_before_sending_again",
         rule="rule 4: the item of an unclear create is searched by its marker before a second one is sent",
-        place="pair:_Stage.settle_intents",
-        old="claims = self.claims_for(intents)",
-        new="claims = self.claims_for(())",
+        place="pair:_Stage.claims_for",
+        old="wanted = set(crm_ids)",
+        new="wanted = set()",
         killers=(f"{CREATES}::test_a_create_that_takes_effect_late_is_adopted_not_repeated",),
     ),
     Mutant(
@@ -149,9 +150,7 @@ PAIRING: Final = (
         place="core.plan:lacking",
         old="link.half(side).marker != link.half(side.other).id",
         new="link.half(side).marker is None",
-        killers=(
-            f"{CREATES}::test_rule_24_a_copied_crm_task_gets_an_item_of_its_own_and_its_marker_is_overwritten",
-        ),
+        killers=(f"{CREATES}::test_rule_24_a_copied_crm_task_gets_an_item_of_its_own_and_its_marker_is_overwritten",),
     ),
     Mutant(
         name="copy_of_an_unlinked_item_links",
@@ -159,7 +158,9 @@ PAIRING: Final = (
         place="pair:_Stage.match_markers",
         old="crm_id in linked or crm_id in buried or",
         new="crm_id in linked or",
-        killers=(f"{RULES}::test_rule_24_a_copy_of_an_item_whose_pair_was_unlinked_is_reported_and_never_linked",),
+        killers=(
+            f"{FOUND}::test_rule_24_without_a_marker_in_the_crm_a_copy_does_not_take_the_place_of_a_deleted_item",
+        ),
     ),
     Mutant(
         name="restore_moves_the_base",
@@ -186,7 +187,7 @@ PAIRING: Final = (
         place="apply.ledger:Ledger.inscribed",
         old="replace(half, own_stamp=own)",
         new="half",
-        killers=(f"{RULES}::test_rule_34_the_marker_stamp_beats_no_deletion",),
+        killers=(f"{RULES}::test_rule_34_the_marker_stamp_is_no_evidence_in_a_conflict",),
     ),
     Mutant(
         name="another_tenant_goes_on",

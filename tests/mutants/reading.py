@@ -7,6 +7,7 @@ from typing import Final
 from tests.mutants.mutant import Mutant
 
 RULES: Final = "tests/stories/test_rules_of_reading.py"
+FOUND: Final = "tests/stories/test_found_by_mutants.py"
 LOSSES: Final = "tests/stories/test_losses_and_limits.py"
 SIDES: Final = "tests/stories/test_sides_and_differences.py"
 PAIRING: Final = "tests/stories/test_rules_of_pairing.py"
@@ -36,7 +37,7 @@ READING: Final = (
         place="sides.scan:_fell",
         old="after < before",
         new="False",
-        killers=(f"{RULES}::test_rule_12_rows_that_slide_between_pages_of_the_crm_are_not_lost",),
+        killers=(f"{SCANS}::test_a_fallen_total_is_no_proof_and_another_pass_is",),
     ),
     Mutant(
         name="work_read_first_to_last",
@@ -63,7 +64,7 @@ READING: Final = (
         place="sides.scan:_walk_down",
         old="not page.rows if total is None else walk.pages * size >= total",
         new="len(page.rows) < size",
-        killers=(f"{RULES}::test_rule_14_short_pages_do_not_end_a_reading",),
+        killers=(f"{SCANS}::test_a_short_page_is_never_the_end",),
     ),
     Mutant(
         name="connected_by_our_clock",
@@ -111,7 +112,7 @@ READING: Final = (
         place="core.watermark:bound",
         old="watermark - overlap",
         new="watermark",
-        killers=(f"{RULES}::test_rule_16_a_row_with_a_late_stamp_inside_the_overlap_is_read",),
+        killers=(f"{FOUND}::test_rule_16_a_work_row_that_shows_late_is_read_although_a_newer_one_was",),
     ),
     Mutant(
         name="exclusive_bound",
@@ -119,7 +120,17 @@ READING: Final = (
         place="core.watermark:bound",
         old="return min((watermark - overlap, *floors))",
         new="return min((watermark - overlap, *floors)) + timedelta(seconds=1)",
-        killers=(f"{RULES}::test_rule_16_equal_stamps_at_the_watermark_are_read_again",),
+        killers=(f"{FOUND}::test_rule_16_a_work_row_of_the_very_second_of_the_watermark_is_read",),
+    ),
+    Mutant(
+        name="watermark_before_the_rows",
+        rule="rule 16: the watermark and the rows that it covers become durable together",
+        place="record:record",
+        old="    with store.transaction() as tx:\n",
+        new="    with store.transaction() as tx:\n"
+        "        _record_readings(tx, store, policy, news, 1, prospect.circumstances)\n"
+        "    with store.transaction() as tx:\n",
+        killers=(f"{FOUND}::test_rule_16_news_that_could_not_be_stored_are_read_again",),
     ),
     Mutant(
         name="no_settling",
@@ -186,7 +197,7 @@ READING: Final = (
         place="core.plan:_plan_loss",
         old="and other.modified != other.own_stamp",
         new="",
-        killers=(f"{PAIRING}::test_rule_34_the_marker_stamp_beats_no_deletion",),
+        killers=(f"{PAIRING}::test_rule_34_an_unclear_marker_is_written_once_and_is_no_edit",),
     ),
     Mutant(
         name="limits_hold_nothing",
@@ -194,7 +205,7 @@ READING: Final = (
         place="core.safety:check",
         old="if not kinds:",
         new="if True:",
-        killers=(f"{LOSSES}::test_rule_28_a_tripped_limit_holds_its_kind_and_direction_and_everything_else_flows",),
+        killers=("tests/stories/test_rules_of_writing.py::test_rule_11_clearing_texts_counts_as_deleting",),
     ),
     Mutant(
         name="a_limit_holds_everything",
@@ -210,7 +221,7 @@ READING: Final = (
         place="core.safety:check",
         old="if operation.canonical not in around.approved:",
         new="if not around.approved:",
-        killers=(f"{LOSSES}::test_rule_28_a_tripped_limit_holds_its_kind_and_direction_and_everything_else_flows",),
+        killers=(f"{FOUND}::test_rule_28_an_approval_is_for_what_was_held_and_for_nothing_else",),
     ),
     Mutant(
         name="emptied_side_unlinked",

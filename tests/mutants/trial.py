@@ -21,7 +21,7 @@ MISHAPS: Final = (NameError, TypeError, AttributeError, ImportError)
 
 @dataclass(slots=True)
 class Trial:
-    """What became of each test, by node id: how it failed, or nothing if it passed. `mishaps` say what broke instead."""
+    """What became of each test, by node id: how it failed, or nothing. `mishaps` say what broke besides."""
 
     mutant: Mutant | None = None
     outcomes: dict[str, str] = field(default_factory=dict)
@@ -44,7 +44,9 @@ class Trial:
 
     def passed(self, node: str) -> bool:
         """Whether everything that the node id stands for was run and passed."""
-        found = [how for each, how in self.outcomes.items() if each == node or each.startswith((f"{node}[", f"{node}::"))]
+        found = [
+            how for each, how in self.outcomes.items() if each == node or each.startswith((f"{node}[", f"{node}::"))
+        ]
         return found != [] and not any(found)
 
 

@@ -139,7 +139,10 @@ WRITING: Final = (
         place="apply.updates:_set_aside",
         old="    return replace(link, aside=",
         new="    return replace(rebase(link, side, change.field, change.before, change.source), aside=",
-        killers=(f"{WRITES}::test_rule_8_a_refused_field_edited_on_the_other_side_is_an_ordinary_conflict",),
+        killers=(
+            f"{WRITES}::test_rule_8_a_refusal_that_names_no_field_splits_in_the_same_cycle",
+            f"{RULES}::test_rule_8_a_refused_field_is_sent_once_and_again_when_its_value_changes",
+        ),
     ),
     Mutant(
         name="refused_value_sent_again",
@@ -209,10 +212,7 @@ WRITING: Final = (
         place="core.observe:observe",
         old="in record.values.items():",
         new="in {**dict.fromkeys(lenses), **record.values}.items():",
-        killers=(
-            f"{SIDES}::test_rule_11_an_absent_key_is_unseen_and_changes_nothing",
-            "tests/core/test_rule_17_stamps.py::test_rule_11_a_field_that_is_not_shown_keeps_value_and_stamp",
-        ),
+        killers=("tests/core/test_rule_17_stamps.py::test_rule_11_a_field_that_is_not_shown_keeps_value_and_stamp",),
     ),
     Mutant(
         name="null_is_not_empty",

@@ -88,14 +88,21 @@ class Findings:
     wrong: list[str] = field(default_factory=list)
     writes: int = 0
     window: int = 0
-    judged: int = 0
+    quarrels: int = 0
+    excused: int = 0
 
 
 class Checker:
-    """Judges one town. `clocks_tell` is False where a server names no time: then who was later cannot be known."""
+    """Judges one town. `clocks_tell` is False where a server names no time: then who was later cannot be known.
 
-    def __init__(self, town: Town, people: People, *, clocks_tell: bool = True) -> None:
+    `born` says from which call on the product has this journal: one whose state was lost knows nothing of older calls.
+    """
+
+    def __init__(
+        self, town: Town, people: People, *, clocks_tell: bool = True, born: Mapping[Side, int] | None = None
+    ) -> None:
         self.town, self.people, self.clocks_tell = town, people, clocks_tell
+        self.born = born or dict.fromkeys(Side, 0)
         state = read_state(town.path)
         self.journal, self.answers, self.attention = state.intents, state.answers, state.attention
         self.records: dict[tuple[Side, int], Record] = defaultdict(Record)
@@ -161,7 +168,7 @@ class Checker:
         """Judge every write that took effect."""
         for (side, record), history in sorted(self.records.items()):
             for number, change in enumerate(history.changes):
-                if change.call is not None and change.field in NAMES[side]:
+                if change.call is not None and change.field in NAMES[side] and change.sent >= self.born[side]:
                     self._judge(side, record, history, number, change)
             self._judge_repeats(side, record, history)
         for task, items in self.made.items():
@@ -201,13 +208,14 @@ class Checker:
                 f"{side} {record}: {name} {change.before!r} is overwritten, but the intent names {intent.old!r}"
             )
         else:
+            self.found.quarrels += 1
             self._judge_order(side, record, history, change, last)
 
     def _check_intent(
         self, side: Side, record: int, wire: str, value: Any, sent: int, *, created: bool = False
     ) -> Intent | None:
         """The intent of a write; it must have been durable when the write arrived."""
-        if wire not in NAMES[side]:
+        if wire not in NAMES[side] or sent < self.born[side]:
             return None
         name, at = NAMES[side][wire], self.town.arrived[side][sent]
         known = self.journal.get((side, record, name, created), ())
@@ -247,8 +255,9 @@ class Checker:
         winner = max([*given, *own], key=lambda one: one.at)
         if winner.at + UNSURE >= loser.at or not self.clocks_tell:
             return
-        self.found.judged += 1
-        if not _blurred(winner, other, loser, history, change):
+        if _blurred(winner, other, loser, history, change):
+            self.found.excused += 1
+        else:
             self._blame(
                 f"{side} {record}: {name} {loser.value!r} of {loser.at:%H:%M:%S} is undone by {change.value!r}"
                 f" of {winner.at:%H:%M:%S}, written {change.at:%H:%M:%S}"

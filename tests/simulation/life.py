@@ -4,6 +4,7 @@ comes out, and the two sides must agree within three cycles and be silent for tw
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -39,7 +40,12 @@ CYCLES_TO_AGREE: Final = 3
 
 @dataclass
 class Verdict:
-    """`wrong` is empty for a good life; `agreed_after` is the number of cycles that agreement took."""
+    """`wrong` is empty for a good life; `agreed_after` is the number of cycles that agreement took.
+
+    `moments` are those at which the process could have died, `window` the edits that the honest limit lost, `quarrels`
+    the writes that replaced a person's known edit, `excused` those of them where a later edit lost to an earlier one
+    and no stamp could tell. `trace` is a digest of all calls and of the journal.
+    """
 
     seed: int
     wrong: list[str] = field(default_factory=list)
@@ -50,8 +56,10 @@ class Verdict:
     moments: int = 0
     writes: int = 0
     window: int = 0
-    judged: int = 0
+    quarrels: int = 0
+    excused: int = 0
     agreed_after: int = 0
+    trace: str = ""
 
 
 class Life:
@@ -88,6 +96,7 @@ class Life:
                 self.verdict.wrong.append(f"a cycle ended with {type(error).__name__}: {error}")
             except Exception as error:
                 self.verdict.wrong.append(f"a bug: {error!r}")
+        self.town.reopen()
         return self.verdict
 
     # the part with faults
@@ -108,6 +117,7 @@ class Life:
             await self._cycle(stack, Fate(int(rng.expovariate(1 / 12)) + 1 if mortal else None))
             if rng.random() < 0.05:
                 await self._stop(stack)
+                town.reopen()
 
     def _bustle(self, side: Side) -> None:
         if self.rng.random() < self.bustle:
@@ -159,9 +169,18 @@ class Life:
         await self._silence(process)
         found = self._checker().judge_writes()
         verdict.wrong += found.wrong
-        verdict.writes, verdict.window, verdict.judged = found.writes, found.window, found.judged
+        verdict.writes, verdict.window = found.writes, found.window
+        verdict.quarrels, verdict.excused = found.quarrels, found.excused
         verdict.deeds, verdict.faults = len(self.people.deeds), self.weather.orders
+        verdict.trace = self._trace()
         await self._stop(stack)
+
+    def _trace(self) -> str:
+        calls = [
+            (call.verb, repr(call.body), call.status, call.at) for side in Side for call in self.town.system(side).log
+        ]
+        ends = [entry.hash for entry in self.town.store.journal()]
+        return hashlib.sha256(repr((calls, ends)).encode()).hexdigest()
 
     async def _silence(self, process: Process) -> None:
         marks = {side: self.town.system(side).mark() for side in Side}

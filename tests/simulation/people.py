@@ -78,26 +78,38 @@ class People:
             return
         side, record = found
         names = self.rng.sample(list(FIELDS[side]), self.rng.choice((1, 1, 1, 2)))
-        self._set(side, record, {FIELDS[side][name]: self._value(side, name, record) for name in names})
+        self.set_fields(side, record, {FIELDS[side][name]: self._value(side, name, record) for name in names})
 
     def new_task(self, *, mistake: bool = False) -> int:
         """A salesperson saves a task and chooses where it goes."""
         project, group = self.rng.choice(MISTAKES if mistake else TARGETS)
-        mark = self.town.crm.mark()
-        fields = {
-            "task_name": self._words(),
-            "description": self.rng.choice((None, self._words())),
-            "start_date": self.rng.choice((None, self._day())),
-            "due_date": self.rng.choice((None, self._day())),
-            "status": self.rng.choice(CRM_STATUSES),
-            "owner_name": self.rng.choice((*COLLEAGUES, "NV009", None)),
-        }
-        task = self.town.crm.add(custom_field1=project, custom_field2=group, **fields)
-        now = self.town.clock.now()
-        self.deeds += [Deed(Side.CRM, task, name, value, None, now, mark) for name, value in fields.items()]
+        task = self.add_task(
+            custom_field1=project,
+            custom_field2=group,
+            task_name=self._words(),
+            description=self.rng.choice((None, self._words())),
+            start_date=self.rng.choice((None, self._day())),
+            due_date=self.rng.choice((None, self._day())),
+            status=self.rng.choice(CRM_STATUSES),
+            owner_name=self.rng.choice((*COLLEAGUES, "NV009", None)),
+        )
         if mistake:
             self.mistaken.add(task)
         return task
+
+    def add_task(self, **fields: Any) -> int:
+        """A salesperson saves a task with these fields."""
+        mark = self.town.crm.mark()
+        task = self.town.crm.add(**fields)
+        now = self.town.clock.now()
+        self.deeds += [Deed(Side.CRM, task, name, value, None, now, mark) for name, value in fields.items()]
+        return task
+
+    def copy_item(self, item: int, **fields: Any) -> int:
+        """Somebody duplicates a work item, its marker with it."""
+        row = self.town.item(item)
+        names = [*FIELDS[Side.WORK].values(), "ProjectID", "TaskGroupID", "CustomFields"]
+        return self.town.work.add(**{name: row[name] for name in names} | fields)
 
     # what `act` chooses from
 
@@ -117,7 +129,7 @@ class People:
         """The salesperson corrects the target."""
         self.mistaken.discard(task)
         if not self.town.task(task)["is_deleted"]:
-            self._set(Side.CRM, task, dict(zip(("custom_field1", "custom_field2"), TARGETS[0], strict=True)))
+            self.set_fields(Side.CRM, task, dict(zip(("custom_field1", "custom_field2"), TARGETS[0], strict=True)))
 
     def _quarrel(self) -> None:
         """Two people set the same field on the two sides, one after the other."""
@@ -134,23 +146,23 @@ class People:
         both = [(Side.CRM, task), (Side.WORK, item)]
         self.rng.shuffle(both)
         for side, record in both:
-            self._set(side, record, {FIELDS[side][name]: self._value(side, name, record)})
+            self.set_fields(side, record, {FIELDS[side][name]: self._value(side, name, record)})
             self.town.clock.tick(self.rng.choice((0, 3, 20, 60)))
 
     def _aside(self) -> None:
         """An edit of something that is not synced."""
         found = self._living(self.rng.choice(list(Side)))
         if found is not None and found[0] is Side.CRM:
-            self._set(*found, {"priority": self.rng.choice(("Cao", "Bình thường", "Thấp"))})
+            self.set_fields(*found, {"priority": self.rng.choice(("Cao", "Bình thường", "Thấp"))})
         elif found is not None:
-            self._set(*found, {"RelatedCodes": [self.rng.choice(COLLEAGUES)]})
+            self.set_fields(*found, {"RelatedCodes": [self.rng.choice(COLLEAGUES)]})
 
     def _hour(self) -> None:
         """Only the hour of a deadline changes: the CRM cannot show that."""
         found = self._living(Side.WORK)
         before = None if found is None else self.town.item(found[1])["Deadline"]
         if found is not None and before is not None:
-            self._set(*found, {"Deadline": f"{before[:10]}T{self.rng.randrange(6, 21):02}:05:00+07:00"})
+            self.set_fields(*found, {"Deadline": f"{before[:10]}T{self.rng.randrange(6, 21):02}:05:00+07:00"})
 
     def _delete(self) -> None:
         """Somebody deletes a record, or takes one back out of the bin."""
@@ -158,9 +170,9 @@ class People:
         system, flag = self.town.system(side), "is_deleted" if side is Side.CRM else "IsDeleted"
         binned = [record for record, row in sorted(system.rows.items()) if row[flag]]
         if binned and self.rng.random() < 0.6:
-            self._set(side, self.rng.choice(binned), {flag: False})
+            self.set_fields(side, self.rng.choice(binned), {flag: False})
         elif (found := self._living(side)) is not None:
-            self._set(*found, {flag: True})
+            self.set_fields(*found, {flag: True})
 
     def _purge(self) -> None:
         """A record is gone for good."""
@@ -174,30 +186,25 @@ class People:
         if found is None:
             return
         side, record = found
-        if side is Side.CRM:
-            row = self.town.task(record)
-            names = [*FIELDS[side].values(), "custom_field1", "custom_field2", "custom_field3"]
-            mark, fields = self.town.crm.mark(), {name: row[name] for name in names}
-            fields |= {"task_name": self._words()}
-            made = self.town.crm.add(**fields)
-            now = self.town.clock.now()
-            self.deeds += [Deed(side, made, name, fields[name], None, now, mark) for name in FIELDS[side].values()]
-            if record in self.mistaken:
-                self.mistaken.add(made)
-        else:
-            row = self.town.item(record)
-            names = [*FIELDS[side].values(), "ProjectID", "TaskGroupID", "CustomFields"]
-            self.town.work.add(**{name: row[name] for name in names} | {"TaskName": self._words()})
+        if side is Side.WORK:
+            self.copy_item(record, TaskName=self._words())
+            return
+        row = self.town.task(record)
+        names = [*FIELDS[side].values(), "custom_field1", "custom_field2", "custom_field3"]
+        made = self.add_task(**{name: row[name] for name in names} | {"task_name": self._words()})
+        if record in self.mistaken:
+            self.mistaken.add(made)
 
     def _scrub(self) -> None:
         """Somebody tidies up custom fields: the marker goes."""
         found = self._living(self.rng.choice(list(Side)))
         if found is not None:
-            self._set(*found, {"custom_field3": None} if found[0] is Side.CRM else {"CustomFields": {}})
+            self.set_fields(*found, {"custom_field3": None} if found[0] is Side.CRM else {"CustomFields": {}})
 
     # the pen
 
-    def _set(self, side: Side, record: int, fields: Mapping[str, Any]) -> None:
+    def set_fields(self, side: Side, record: int, fields: Mapping[str, Any]) -> None:
+        """Somebody sets fields of a record, named as that server names them."""
         system = self.town.system(side)
         mark, before, now = system.mark(), dict(system.rows[record]), self.town.clock.now()
         system.edit(record, by=self.rng.choice(COLLEAGUES), **fields)  # type: ignore[attr-defined]  # both have it

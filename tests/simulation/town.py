@@ -72,17 +72,16 @@ class Town(World):
 
     @asynccontextmanager
     async def process(self, fate: Fate | None = None) -> AsyncIterator[Process]:
-        """A process with its clients and the state, until the block ends or it dies."""
+        """A process with its clients, until the block ends or it dies.
+
+        The state stays open, because opening it is dear; `reopen` closes it, as the end of a process would.
+        """
         self.fate = fate or Fate()
-        store = open_store(self.state, random_bytes=self.world.random_bytes)
-        try:
-            async with app.connect_writing(self.settings, self.world) as (connection, writers):
-                try:
-                    yield Process(connection, writers, cast(Store, MortalStore(store, self.fate)))
-                finally:
-                    await _bury()
-        finally:
-            store.close()
+        async with app.connect_writing(self.settings, self.world) as (connection, writers):
+            try:
+                yield Process(connection, writers, cast(Store, MortalStore(self.store, self.fate)))
+            finally:
+                await _bury()
 
 
 async def _bury() -> None:
