@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import pty
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -215,3 +217,88 @@ def test_a_config_that_a_pilot_names_wrongly_and_a_user_without_rights_are_found
     for project in product.work.projects.values():
         project["CanAddTask"] = False
     assert "grant the connection's user the right" in product.run("check", code=None).err
+
+
+def test_a_journal_that_was_touched_is_named_by_its_first_wrong_entry(product: Product) -> None:
+    product.pair()
+    assert "intact" in product.run("verify").out
+    with closing(sqlite3.connect(product.state)) as state:
+        [(number,)] = state.execute("SELECT min(id) FROM journal WHERE kind = 'created'").fetchall()
+        for (guard,) in state.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            state.execute(f'DROP TRIGGER "{guard}"')
+        state.execute("UPDATE journal SET reason = 'x' WHERE id = ?", (number,))
+        state.commit()
+    assert f"entry {number}" in product.run("verify", code=1).err
+
+
+def test_a_copy_of_the_state_is_made_once_and_is_a_state(product: Product, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.db"
+    assert "no state" in product.run("backup", copy, code=2).err
+    task, _ = product.pair()
+    product.run("backup", copy)
+    assert copy.stat().st_mode & 0o077 == 0
+    assert "cannot be made" in product.run("backup", copy, code=2).err
+    product.write_config(state={"url": f"sqlite:///{copy}"})
+    assert product.run("status", "--format", "json").json["links"] == 1
+    assert f"CRM task {task} <->" in product.run("why", task).out
+
+
+def test_a_damaged_state_is_refused_before_anything_is_written(product: Product) -> None:
+    task, _ = product.pair()
+    content = bytearray(product.state.read_bytes())
+    for page in range(2, len(content) // 4096):
+        content[page * 4096 : page * 4096 + 64] = b"\xff" * 64
+    for file in product.folder.glob("state.db-*"):
+        file.unlink()
+    product.state.write_bytes(content)
+    product.crm.edit(task, task_name="Mới")
+    marks = product.mark()
+    assert "restore it from a backup" in product.run("once", code=2).err
+    assert product.writes(marks) == []
+
+
+# --- limits -----------------------------------------------------------------------------------------------------------
+
+
+def test_what_a_limit_holds_is_applied_by_its_fingerprint_and_what_changed_since_is_named(product: Product) -> None:
+    product.write_config(safety={"max_updates": 2})
+    pairs = [product.pair(task_name=f"Việc {number}") for number in range(3)]
+    for task, _ in pairs:
+        product.crm.edit(task, task_name=f"Mới {task}")
+    product.once(code=5)
+    told = product.run("status", code=None).out
+    halted = product.run("status", "--format", "json", code=None).json["halted"]
+    assert halted["count"] == 3
+    assert f"resume --reason .. --approve {halted['fingerprint']}" in told
+    product.run("resume", "--reason", "Nhầm dấu", "--approve", "sha256:0", code=2)
+    (edited, _), *others = pairs
+    product.clock.later(60)
+    product.crm.edit(edited, task_name="Sửa lại sau khi bị giữ")
+    done = product.run("resume", "--reason", "Đã xem", "--approve", halted["fingerprint"], code=4)
+    assert "skipped, changed meanwhile" in done.err
+    rows = [product.work.get(item) for _, item in others]
+    assert [row["TaskName"] for row in rows if row] == [f"Mới {task}" for task, _ in others]
+    product.once()
+    [item] = product.work.by_marker(edited)
+    row = product.work.get(item)
+    assert row is not None and row["TaskName"] == "Sửa lại sau khi bị giữ"
+
+
+# --- the story of one task --------------------------------------------------------------------------------------------
+
+
+def test_why_tells_what_waits_what_differs_and_how_it_ended(product: Product) -> None:
+    product.write_config(fields={"description": "off"})
+    task, item = product.pair(description="chỉ ở CRM")
+    product.work.edit(item, Description="chỉ ở Work")
+    product.work.faults.order("update-tasks", "element", times=None, code="InvalidValue", message="không nhận tên này")
+    product.crm.edit(task, task_name="Tên khác")
+    product.once(code=4)
+    told = product.run("why", task).out
+    assert f"CRM task {task} <-> work item {item}" in told
+    assert "accepted difference in description: off" in told
+    assert "không nhận tên này" in told
+    product.run("unlink", task, "--reason", "Không cần nữa")
+    told = product.run("why", task).out
+    assert f"CRM task {task}: not linked" in told
+    assert f"unlinked from item {item}" in told

@@ -166,7 +166,7 @@ PAIRING: Final = (
         name="restore_moves_the_base",
         rule="rule 25: a restored value is an outside edit, so it flows across",
         place="apply.updates:_settle",
-        old='if change.reason == "restored":',
+        old="if change.reason == RESTORED:",
         new="if False:",
         killers=(f"{LOSSES}::test_restore_brings_a_lost_value_back_and_it_flows_across",),
     ),

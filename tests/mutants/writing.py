@@ -225,9 +225,9 @@ WRITING: Final = (
     Mutant(
         name="clearing_is_an_update",
         rule="rule 11: clearing a field counts under the limit of deletions",
-        place="core.safety:kind_of",
-        old='return f"delete_{operation.side}" if clears else',
-        new="return",
+        place="core.safety:_clears",
+        old="empty(change.after)",
+        new="False",
         killers=(f"{RULES}::test_rule_11_clearing_texts_counts_as_deleting",),
     ),
     Mutant(
