@@ -55,7 +55,7 @@ class Mutant:
                 setattr(holder, known_as, original)
 
     def _changed(self, original: Any, names: dict[str, Any], name: str) -> Any:
-        function = original.fget if isinstance(original, property) else original
+        function: Any = original.fget if isinstance(original, property) else original
         source = textwrap.dedent(inspect.getsource(function))
         if source.count(self.old) != 1:
             raise Unfit(f"{self.name}: {self.place} holds {self.old!r} {source.count(self.old)} times, not once")
