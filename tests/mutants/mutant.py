@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import reduce
 from importlib import import_module
-from typing import Any, cast
+from typing import Any
 
 PRODUCT = "reconciler"
 POSTPONED = "from __future__ import annotations\n"
@@ -55,8 +55,8 @@ class Mutant:
                 setattr(holder, known_as, original)
 
     def _changed(self, original: Any, names: dict[str, Any], name: str) -> Any:
-        function = original.fget if isinstance(original, property) else original
-        source = textwrap.dedent(inspect.getsource(cast(Any, function)))
+        function: Any = original.fget if isinstance(original, property) else original
+        source = textwrap.dedent(inspect.getsource(function))
         if source.count(self.old) != 1:
             raise Unfit(f"{self.name}: {self.place} holds {self.old!r} {source.count(self.old)} times, not once")
         broken = POSTPONED + source.replace(self.old, self.new)

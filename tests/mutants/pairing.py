@@ -59,10 +59,7 @@ PAIRING: Final = (
         place="pair:_Stage._waited",
         old="return self.news.now >=",
         new="return True or self.news.now >=",
-        killers=(
-            f"{CREATES}::test_an_unclear_create_is_sent_again_only_after_resolve_after",
-            f"{CREATES}::test_a_create_that_takes_effect_late_is_adopted_not_repeated",
-        ),
+        killers=(f"{CREATES}::test_an_unclear_create_is_sent_again_only_after_resolve_after",),
     ),
     Mutant(
         name="created_without_a_complete_listing",
