@@ -120,6 +120,7 @@ class Checker:
     # what happened
 
     def _read_log(self, side: Side) -> None:
+        self.town.note_arrivals(side)  # a late effect may have come since the last exchange
         log = self.town.system(side).log
         sent = {id(call.body): number for number, call in enumerate(log) if not call.late and call.kind == "write"}
         for number, call in enumerate(log):
