@@ -287,7 +287,7 @@ async def test_a_deletion_whose_outcome_is_open_is_finished_by_the_next_cycle(
     await world.quiet()
 
 
-async def test_a_refused_deletion_is_told_and_the_pair_stays(deleting: World) -> None:
+async def test_a_refused_deletion_is_told_and_the_record_stays_unlinked(deleting: World) -> None:
     world = deleting
     task, item = await world.pair()
     world.crm.delete(task)
@@ -295,5 +295,5 @@ async def test_a_refused_deletion_is_told_and_the_pair_stays(deleting: World) ->
     assert (await world.once()).exit_code == 4
     [entry] = world.store.attention()
     assert (entry.side, entry.id, entry.words) == (Side.WORK, str(item), "Không có quyền xóa")
-    assert world.linked(task) is not None
+    assert world.linked(task) is None
     assert world.item(item)["IsDeleted"] is False
