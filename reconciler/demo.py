@@ -10,6 +10,7 @@ import asyncio
 import random
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,7 +19,7 @@ from pathlib import Path
 from reconciler import app
 from reconciler.clock import SystemClock
 from reconciler.core.lenses import StatusLens
-from reconciler.core.model import Field, Target
+from reconciler.core.model import Field, Side, Target
 from reconciler.cycle import Result, run_cycle
 from reconciler.linking import link_to_target
 from reconciler.message import joined, say, word
@@ -31,6 +32,7 @@ from reconciler.sandbox.orders import place
 from reconciler.sandbox.server import Sandbox
 from reconciler.sandbox.work import WorkSystem
 from reconciler.settings import Settings
+from reconciler.store import verify
 
 Tell = Callable[[str], object]
 
@@ -66,9 +68,12 @@ def serve(tell: Tell, port: int, orders: Sequence[str] = ()) -> int:
     return 0
 
 
-def play(tell: Tell, *, stay: bool) -> int:
-    """The scripted day. Returns 0 if the two sides agree at the end, and the quiet cycles wrote nothing."""
-    crm, work = _systems()
+def play(tell: Tell, *, stay: bool, systems: tuple[CrmSystem, WorkSystem] | None = None) -> int:
+    """The scripted day, on `systems` of the caller's or on new ones.
+
+    Returns 0 if the two sides agree at the end, the quiet cycles wrote nothing and the journal's chain holds.
+    """
+    crm, work = systems or _systems()
     seed(crm, work)
     with tempfile.TemporaryDirectory(prefix="reconciler-demo-") as folder, Sandbox(crm, work) as sandbox:
         settings = _settings(sandbox, Path(folder) / "state.db")
@@ -95,6 +100,7 @@ def _settings(sandbox: Sandbox, state: Path) -> Settings:
                 "target_project_field": "custom_field1",
                 "target_group_field": "custom_field2",
                 "link_field": "custom_field3",
+                "result_field": "custom_field4",
             },
             "work": {
                 "base_url": sandbox.work_url,
@@ -124,30 +130,22 @@ class _Day:
         await self._morning()
         await self._edits()
         await self._conflict()
+        await self._department()
         await self._on_request()
         await self._outage()
         quiet = await self._quiet()
         agree = self._agree()
-        return quiet and agree
+        return self._journal() and quiet and agree
 
     async def _morning(self) -> None:
         self._scene(say("A salesperson saves tasks: those with a chosen project appear in Work"))
         good = self.crm.add(
             task_name="Gọi khách hàng An Phát", status="Đang thực hiện", custom_field1="12", custom_field2="Cần làm"
         )
-        bad = self.crm.add(task_name="Báo giá máy in", custom_field1="Phòng Kinh doanh", custom_field2="Cần làm")
         none = self.crm.add(task_name="Gọi cho anh Tuấn", status="Chưa bắt đầu")
-        self.tell(
-            say(
-                "  task {good} chooses project 12, task {bad} a department by mistake, task {none} nothing",
-                good=good,
-                bad=bad,
-                none=none,
-            )
-        )
+        self.tell(say("  task {good} chooses project 12, task {none} nothing", good=good, none=none))
         await self._cycle()
-        for entry in self.store.attention():
-            self.tell(say("  needs a person: task {id}: {message}", id=entry.id, message=entry.message))
+        self.tell(say("  task {none} asks for nothing and stays in the CRM alone", none=none))
 
     async def _edits(self) -> None:
         task = max(self._linked())
@@ -176,6 +174,15 @@ class _Day:
         self.work.edit(self.work.by_marker(task)[0], TaskName="Tên do bên Công việc đặt", stamp=now)
         await self._cycle()
 
+    async def _department(self) -> None:
+        self._scene(say("A department is chosen by mistake, and then put right"))
+        bad = self.crm.add(task_name="Báo giá máy in", custom_field1="Phòng Kinh doanh", custom_field2="Cần làm")
+        await self._cycle()
+        for entry in self.store.attention():
+            self.tell(say("  needs a person: task {id}: {message}", id=entry.id, message=entry.message))
+        self.crm.edit(bad, custom_field1="Triển khai An Phát")
+        await self._cycle()
+
     async def _on_request(self) -> None:
         self._scene(say("An old task is linked on request"))
         linked = set(self._linked())
@@ -185,7 +192,7 @@ class _Day:
             done = await link_to_target(connection, writers, self.store, str(old), target, operator="demo")
         self.tell(f"  $ reconciler link {old} --project 'Chăm sóc Bình Minh' --group 'Việc mới'")
         self.tell(joined(["  ", done.message], ""))
-        self.seen = self._last()
+        self._recount()
 
     async def _outage(self) -> None:
         task = max(self._linked())
@@ -216,19 +223,30 @@ class _Day:
             row, item = self.crm.get(task), self.work.get(self.work.by_marker(task)[0])
             assert row is not None
             assert item is not None
-            same = row["task_name"].strip() == item["TaskName"] and lens.agree(row["status"], item["StatusName"])
+            same = (
+                row["task_name"].strip() == item["TaskName"]
+                and (row["description"] or "") == (item["Description"] or "")
+                and (row["due_date"] or "") == (item["Deadline"] or "")[:10]
+                and [row["owner_name"]] == item["DoerCodes"]
+                and lens.agree(row["status"], item["StatusName"])
+            )
             equal += same
             if not same:
                 self.tell(say("  NOT EQUAL: {row} / {item}", row=row, item=item))
-        self.tell(
-            say(
-                "\n{equal} of {all} pairs are equal on both sides; the journal has {entries} entries",
-                equal=equal,
-                all=len(pairs),
-                entries=self.seen,
-            )
-        )
+        self.tell(say("\n{equal} of {all} pairs are equal on both sides", equal=equal, all=len(pairs)))
         return equal == len(pairs)
+
+    def _journal(self) -> bool:
+        """What the journal says of the day, and whether its chain of hashes holds."""
+        kinds = Counter(entry.kind for entry in self.store.journal())
+        counted = joined((say("{name} {count}", name=word(kind), count=kinds[kind]) for kind in sorted(kinds)), ", ")
+        self.tell(say("the journal has {count} entries: {kinds}", count=kinds.total(), kinds=counted))
+        fault = verify(self.store)
+        if fault is None:
+            self.tell(say("its chain is intact"))
+        else:
+            self.tell(say("its chain is broken: {fault}", fault=fault))
+        return fault is None
 
     def _linked(self) -> list[int]:
         return [row["id"] for row in self.crm.snapshot() if self.work.by_marker(row["id"])]
@@ -247,10 +265,13 @@ class _Day:
     async def _cycle(self) -> Result:
         async with app.connect_writing(self.settings) as (connection, writers):
             result = await run_cycle(connection, writers, self.store)
+        self._recount()
+        return result
+
+    def _recount(self) -> None:
         for line in story(self.store, self.seen):
             self.tell(joined(["  ", line], ""))
         self.seen = self._last()
-        return result
 
     def _last(self) -> int:
         return max((entry.id for entry in self.store.journal()), default=0)
@@ -266,7 +287,17 @@ def story(store: Store, after: int) -> list[str]:
         pair = say("task {crm_id} / item {work_id}" if row["work_id"] else "task {crm_id}", **_ids(row))
         match entry.kind:
             case "created":
-                lines.append(say("{pair}: created in Work", pair=pair))
+                link = store.links_by(Side.CRM, [row["crm_id"]])[row["crm_id"]]
+                lines.append(
+                    say(
+                        "{pair}: created in Work, in project {project} / task group {group}",
+                        pair=pair,
+                        project=link.work.project,
+                        group=link.work.group,
+                    )
+                )
+            case "told":
+                lines.append(say("{pair}: the salesperson reads «{words}»", pair=pair, words=shown(row["new"])))
             case "conflict":
                 lines.append(
                     say(

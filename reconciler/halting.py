@@ -31,7 +31,7 @@ def settle_halt(store: Store, prospect: Prospect, now: datetime, cycle: int) -> 
     """Store or renew the halt that this cycle found, or keep the one that still waits. Returns whether one stands."""
     before: Mapping[str, Any] | None = store.fact("halted")
     halt = prospect.halt
-    if store.fact("approved") is not None and not prospect.news.down:
+    if store.fact("approved") is not None and not prospect.news.down and not _interrupted(prospect):
         with store.transaction() as tx:
             tx.set_fact("approved", None)
     if store.fact("resumed"):
@@ -62,6 +62,11 @@ def settle_halt(store: Store, prospect: Prospect, now: datetime, cycle: int) -> 
                     ]
                 )
     return True
+
+
+def _interrupted(prospect: Prospect) -> bool:
+    """Whether a write that the last process died in is still being waited for: what was approved goes on after it."""
+    return bool(prospect.news.resolved) or any(link.wanted for link in prospect.plan.links.values())
 
 
 def pausing(state: StateReader, now: datetime) -> bool:

@@ -165,7 +165,6 @@ class _Stage:
         if tasks is None or items is None:
             return
         ours = authors(self.state)[Side.WORK]
-        known = {candidate.crm_id: candidate for candidate in self.state.candidates()} if intents else {}
         for crm_id, intent in intents.items():
             found = claims.get(crm_id, [])
             first = earliest(claim for claim in found if claim.work_id in items)
@@ -184,8 +183,7 @@ class _Stage:
                 self._bury(intent, found[0], link)
             elif not found and self.searched and self._waited(intent):
                 self.result.settled_intents.add(crm_id)
-                asked = known.get(crm_id)  # a person's request is remembered there; what the task itself asks, here
-                self.result.candidates[crm_id] = asked if asked and asked.on_request else _again(intent)
+                self.result.candidates[crm_id] = _again(intent)
 
     def _waited(self, intent: Intent) -> bool:
         return self.news.now >= intent.sent + self.connection.policy.resolve_after
@@ -393,7 +391,13 @@ def _due(candidate: Candidate, config: str, now: datetime) -> bool:
 
 
 def _again(intent: Intent) -> Candidate:
-    return Candidate(crm_id=intent.crm_id, target=intent.target, since=intent.sent, title=intent.title)
+    return Candidate(
+        crm_id=intent.crm_id,
+        target=intent.target,
+        since=intent.sent,
+        title=intent.title,
+        on_request=intent.on_request,
+    )
 
 
 def _renewed(known: Candidate | None, task: Record, target: Target, policy: Policy, now: datetime) -> Candidate:

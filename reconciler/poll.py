@@ -104,6 +104,11 @@ def watermark(state: StateReader, side: Side) -> datetime | None:
     return None if stored is None else datetime.fromisoformat(stored)
 
 
+def last_finished(state: StateReader) -> datetime | None:
+    """When the last cycle ended that did end: one that was killed has no end, and says nothing."""
+    return next((row.finished_at for row in state.cycles() if row.finished_at is not None), None)
+
+
 def authors(state: StateReader) -> dict[Side, str | None]:
     """The author that API writes leave on each side, as far as it is known."""
     return {side: our_author(state.fact(f"authors.{side}")) for side in Side}
@@ -130,7 +135,7 @@ async def poll(
     a start, in which an old backup can show itself.
     """
     news = News(now=connection.clock.now(), down=dict(barred))
-    finished = next((row.finished_at for row in state.cycles(limit=1)), None) if first else None
+    finished = last_finished(state) if first else None
     await asyncio.gather(
         *(_read(connection, state, side, news, everything, finished) for side in sides if side not in barred)
     )

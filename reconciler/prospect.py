@@ -22,7 +22,7 @@ from reconciler.errors import Halted, SideError
 from reconciler.health import barred
 from reconciler.message import say
 from reconciler.pair import Pairing, no_base, pair
-from reconciler.poll import News, authors, poll, reread, sweep
+from reconciler.poll import News, authors, last_finished, poll, reread, sweep
 from reconciler.ports import StateReader
 from reconciler.survey import inspect_places, look_up_pilot, piloted, survey
 
@@ -91,7 +91,7 @@ async def _foresee(
     void_rewound(connection, state, news)
     policy = replace(connection.policy, config=circumstances(connection, state, news))
     connection = replace(connection, policy=policy)
-    if policy.config != state.fact("circumstances"):
+    if requested is None and policy.config != state.fact("circumstances"):
         reconsider(state, news)
     pairing = await pair(connection, state, news, requested)
     now = moment(connection, state, news)
@@ -191,7 +191,7 @@ def waiting(news: News) -> Plan:
 def _around(state: StateReader, made: Plan, now: datetime) -> Circumstances:
     tally = state.tally() if made.operations or _lost(made) else None
     halted = state.fact("halted") or {}
-    last = next((row.finished_at for row in state.cycles(limit=1) if row.finished_at), None)
+    last = last_finished(state)
     return Circumstances(
         linked=tally.linked if tally else 0,
         open_pairs=tally.open if tally else 0,

@@ -12,6 +12,7 @@ from datetime import datetime
 from reconciler.core import verdict
 from reconciler.core.attention import candidate_entry
 from reconciler.core.model import Candidate, Code, CycleRow, Entry, Link, Side
+from reconciler.core.operations import Create
 from reconciler.core.plan import Plan
 from reconciler.core.policy import Policy
 from reconciler.core.watermark import advance
@@ -46,7 +47,10 @@ def _record_pairing(tx: Transaction, store: Store, news: News, pairing: Pairing,
     tx.drop_intents(pairing.settled_intents)
     refused = {candidate.crm_id: candidate for candidate in plan.refused}
     before = {candidate.crm_id: candidate for candidate in store.candidates()}
-    after = {**pairing.candidates, **refused}
+    usable = {
+        one.crm_id: replace(one.candidate, refused=None, words="") for one in plan.operations if isinstance(one, Create)
+    }
+    after = {**pairing.candidates, **usable, **refused}
     for crm_id in pairing.settled_candidates:
         after.pop(crm_id, None)
     over = _outdated(before, after)

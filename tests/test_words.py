@@ -95,7 +95,17 @@ def model_words() -> Iterator[str]:
     yield from ("ok", "halted", "unavailable", "failed", "salesperson", "project_lead", "administrator")
     yield from ("changed_on_crm", "changed_on_work", "newer", "tie", "no_clock", "no_base", "one_directional")
     yield from ("create", "update", "delete", "unlink", "absent", "deleted", "deleted_elsewhere", "unchanged")
-    yield from ("limit", "still_held", "emptied_side", "unproven", "other_tenant", "old_state", "new_state")
+    yield from (
+        "propagated",
+        "delete_refused",
+        "limit",
+        "still_held",
+        "emptied_side",
+        "unproven",
+        "other_tenant",
+        "old_state",
+        "new_state",
+    )
     yield from (landed.value for landed in Landed)
 
 

@@ -49,12 +49,13 @@ class _Job:
 
 
 async def apply_creates(ledger: Ledger, creates: Sequence[Create]) -> None:
-    """Create one batch. What is refused for an optional field is sent again without it, in the same cycle."""
-    retry = await _attempt(ledger, creates)
-    for _ in OPTIONAL:
-        if not retry:
-            return
-        retry = await _attempt(ledger, retry)
+    """Create one batch. What is refused for an optional field is sent again without it, in the same cycle.
+
+    It ends: whatever comes back lacks at least one optional field more.
+    """
+    waiting = creates
+    while waiting:
+        waiting = await _attempt(ledger, waiting)
 
 
 async def _attempt(ledger: Ledger, creates: Sequence[Create]) -> list[Create]:
@@ -107,6 +108,7 @@ async def _prepare(ledger: Ledger, creates: Sequence[Create]) -> list[_Job]:
             sent=sent,
             floor=floor,
             title=one.title,
+            on_request=one.candidate.on_request,
         )
         jobs.append(_Job(one, row, intent))
         entries += [

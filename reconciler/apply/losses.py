@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from reconciler.apply.ledger import Ledger
 from reconciler.core import verdict
-from reconciler.core.model import Accepted, Attention, Code, Presence, Side, Tombstone
+from reconciler.core.model import Accepted, Attention, Code, Link, Presence, Refused, Side, Tombstone
 from reconciler.core.operations import Delete, Unlink
 from reconciler.errors import NotApplied, SideDown, Unclear
 from reconciler.message import say
@@ -76,35 +76,45 @@ async def apply_deletes(ledger: Ledger, delete: Delete) -> None:
         answers = await ledger.writers[delete.side].delete([link.half(delete.side).id])
     except (NotApplied, Unclear) as error:
         raise SideDown(delete.side, error.message, retry_after=error.retry_after) from error
-    if isinstance(answers[0], Accepted) or answers[0].gone:
-        apply_unlinks(
-            ledger,
-            [
-                Unlink(
-                    crm_id=delete.crm_id,
-                    work_id=delete.work_id,
-                    title=delete.title,
-                    side=delete.side.other,
-                    reason="propagated",
-                )
-            ],
-        )
-        ledger.counts[f"deleted_{delete.side}"] += 1
-    else:
+    answer = answers[0]
+    if isinstance(answer, Refused) and answer.transient:
         with ledger.store.transaction() as tx:
-            tx.append([ledger.entry("refused", fresh, delete.side, reason=answers[0].code)])
-            tx.raise_attention(
-                [
-                    Attention(
-                        side=delete.side,
-                        id=link.half(delete.side).id,
-                        code=answers[0].code,
-                        message=say(
-                            "{side} refused to delete the record: {words}", side=delete.side, words=answers[0].words
-                        ),
-                        words=answers[0].words,
-                        title=delete.title,
-                        since=ledger.now,
-                    )
-                ]
+            tx.append([ledger.entry("refused", fresh, delete.side, reason=answer.code)])
+            tx.raise_attention([_refused(ledger, link, delete, answer)])
+        return
+    with ledger.store.transaction() as tx:
+        if isinstance(answer, Refused) and not answer.gone:  # for good: what cannot be deleted stays, unlinked
+            tx.append([ledger.entry("refused", fresh, delete.side, reason=answer.code)])
+            tx.raise_attention([_refused(ledger, link, delete, answer)])
+        else:
+            tx.clear_attention([_refused(ledger, link, delete, Refused(code=Code.WAITING_APPROVAL, words=""))])
+            ledger.counts[f"deleted_{delete.side}"] += 1
+    reason = "propagated" if isinstance(answer, Accepted) or answer.gone else "delete_refused"
+    apply_unlinks(
+        ledger,
+        [
+            Unlink(
+                crm_id=delete.crm_id,
+                work_id=delete.work_id,
+                title=delete.title,
+                side=delete.side.other,
+                reason=reason,
             )
+        ],
+    )
+
+
+def _refused(ledger: Ledger, link: Link, delete: Delete, answer: Refused) -> Attention:
+    return Attention(
+        side=delete.side,
+        id=link.half(delete.side).id,
+        code=answer.code,
+        message=say(
+            "{side} refused to delete the record: {words}. Its counterpart is deleted; delete it by hand, or leave it",
+            side=delete.side,
+            words=answer.words or answer.code,
+        ),
+        words=answer.words,
+        title=delete.title,
+        since=ledger.now,
+    )

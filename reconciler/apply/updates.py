@@ -84,6 +84,11 @@ async def _attempt(ledger: Ledger, side: Side, operations: Sequence[Update]) -> 
     return []
 
 
+RESTORED: Final = "restored"
+"""The reason of a value that a person brought back. It is an outside edit: should the process die over its write, what
+shows afterwards is no late write of ours, and flows on like any person's edit."""
+
+
 @dataclass(slots=True)
 class _Part:
     """One element of a write: the fields of one operation that are still as they were planned."""
@@ -147,8 +152,8 @@ async def _prepare(ledger: Ledger, side: Side, operations: Sequence[Update]) -> 
         Sending(
             link=ledger.links[crm_id].key,
             side=side,
-            values={name: change.after for name, change in changes.items()},
-            source={name: change.source for name, change in changes.items()},
+            values={name: change.after for name, change in changes.items() if change.reason != RESTORED},
+            source={name: change.source for name, change in changes.items() if change.reason != RESTORED},
             sent=sent,
         )
         for crm_id, changes in wanted.items()
@@ -300,7 +305,7 @@ def _settle(
             tries=tries,
         )
         return replace(link, aside={**link.aside, name: waiting})
-    if change.reason == "restored":  # an outside edit: the base stays, so that the value flows on to the other side
+    if change.reason == RESTORED:  # an outside edit: the base stays, so that the value flows on to the other side
         return link
     base = change.after if landed is Landed.USER_EDIT else read
     link = rebase(link, side, name, base, change.source)

@@ -40,7 +40,8 @@ def payload(
             omitted[name] = Aside(
                 side=Side.WORK, code=fault.code, words=fault.words, value=source, since=moment.now, config=policy.config
             )
-        elif not isinstance(value, Unmapped):
+        else:
+            assert not isinstance(value, Unmapped)
             values[name] = value
     return values, dict(task.values), omitted
 

@@ -12,6 +12,7 @@ other side would destroy what was edited (the hour of a deadline survives a chan
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -68,11 +69,11 @@ def _str(value: Value) -> str:
     return value if isinstance(value, str) else ""
 
 
-class _TextLens:
+class _TextLens(ABC):
     """What the two text lenses share: the same text on both sides, compared in its comparable form."""
 
-    def comparable(self, value: Value) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def comparable(self, value: Value) -> str: ...
 
     def same(self, side: Side, one: Value, two: Value) -> bool:
         return self.comparable(one) == self.comparable(two)

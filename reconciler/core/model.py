@@ -275,7 +275,8 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
-    """A create written down before it is sent. `floor` is the server time before which it cannot have happened."""
+    """A create written down before it is sent. `floor` is the server time before which it cannot have happened;
+    `on_request`: a person asked for it, so it is sent again whatever the task itself asks for."""
 
     crm_id: str
     target: Target
@@ -285,6 +286,7 @@ class Intent:
     floor: datetime
     title: str = ""
     searches: int = 0
+    on_request: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

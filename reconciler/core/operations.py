@@ -122,14 +122,11 @@ def canonical(operations: Iterable[Operation]) -> str:
 
 def _plain(operation: Operation) -> dict[str, object]:
     row: dict[str, object] = {"kind": kind(operation), "crm_id": operation.crm_id}
-    match operation:
-        case Create():
-            row |= {"project": operation.project, "group": operation.group, "values": dict(operation.values)}
-        case Update():
-            row |= {"side": operation.side, "work_id": operation.work_id}
-            row["fields"] = [[c.field, c.before, c.after, c.source] for c in operation.changes]
-        case Unlink() | Delete():
-            row |= {"side": operation.side, "work_id": operation.work_id}
+    if isinstance(operation, Create):
+        return row | {"project": operation.project, "group": operation.group, "values": dict(operation.values)}
+    row |= {"side": operation.side, "work_id": operation.work_id}
+    if isinstance(operation, Update):
+        row["fields"] = [[c.field, c.before, c.after, c.source] for c in operation.changes]
     return row
 
 

@@ -40,7 +40,6 @@ from reconciler.core.operations import (
     Operation,
     Unlink,
     Update,
-    fingerprint,
     order,
 )
 from reconciler.core.policy import Policy
@@ -85,11 +84,6 @@ class Plan:
     outside: tuple[Outside, ...] = ()
     raised: tuple[Attention, ...] = ()
     cleared: tuple[Attention, ...] = ()
-
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 over the operations alone: the same input gives the same one, whenever and in whatever order read."""
-        return fingerprint(self.operations)
 
 
 @dataclass(slots=True)
@@ -178,7 +172,7 @@ def _plan_pair(link: Link, policy: Policy, moment: Moment, places: Places, draft
             case Flow(giver):
                 reason = f"changed_on_{giver}"
                 link = count_revert(link, name, lens, giver, policy, moment)
-            case Conflict():
+            case _:  # a conflict
                 decision = resolve(link.crm.stamps.get(name), link.work.stamps.get(name), moment.clocks)
                 conflicts.append(_conflict_line(link, name, seen, decision))
                 giver, reason = decision.winner, "conflict"
@@ -198,7 +192,7 @@ def _plan_pair(link: Link, policy: Policy, moment: Moment, places: Places, draft
             case Aside():
                 link = replace(link, aside={**link.aside, name: change})
                 draft.raised.append(aside_entry(link, name, change))
-            case None:
+            case _:  # blocked
                 waiting = waiting or _waits_for_time(link.aside.get(name), moment)
     if link.frozen:
         draft.cleared.append(lost_sight(link, moment.now))

@@ -12,7 +12,7 @@ from typing import Final
 
 from reconciler.core.lenses import empty
 from reconciler.core.model import Presence, Side
-from reconciler.core.operations import Create, Delete, Operation, Unlink, Update, fingerprint
+from reconciler.core.operations import Create, FieldChange, Operation, Update, fingerprint
 from reconciler.core.policy import Limits
 from reconciler.message import joined, say
 
@@ -62,14 +62,15 @@ class Circumstances:
 
 def kind_of(operation: Operation) -> str:
     """The kind and direction by which an operation is counted. Clearing a field counts as deleting."""
-    match operation:
-        case Create():
-            return "create"
-        case Unlink() | Delete():
-            return f"delete_{operation.side}"
-        case Update():
-            clears = any(empty(change.after) and not empty(change.before) for change in operation.changes)
-            return f"delete_{operation.side}" if clears else f"update_{operation.side}"
+    if isinstance(operation, Create):
+        return "create"
+    if isinstance(operation, Update) and not any(_clears(change) for change in operation.changes):
+        return f"update_{operation.side}"
+    return f"delete_{operation.side}"
+
+
+def _clears(change: FieldChange) -> bool:
+    return empty(change.after) and not empty(change.before)
 
 
 def check(operations: Sequence[Operation], limits: Limits, around: Circumstances) -> Checked:

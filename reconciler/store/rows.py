@@ -73,6 +73,7 @@ def intent_row(intent: Intent) -> Row:
         "floor": intent.floor,
         "title": clean(intent.title),
         "searches": intent.searches,
+        "on_request": intent.on_request,
     }
 
 
@@ -86,6 +87,7 @@ def intent_load(row: Loaded) -> Intent:
         floor=row["floor"],
         title=row["title"],
         searches=row["searches"],
+        on_request=row["on_request"],
     )
 
 

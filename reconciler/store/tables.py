@@ -121,6 +121,7 @@ class IntentRow(SQLModel, table=True):
     floor: datetime
     title: str
     searches: int
+    on_request: bool
 
 
 class SendingRow(SQLModel, table=True):

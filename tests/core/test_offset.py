@@ -70,3 +70,16 @@ def test_what_is_older_than_an_hour_is_forgotten_but_its_uncertainty_is_not() ->
     later = estimate.offset(NOON + KEPT_FOR + timedelta(seconds=1))
     assert later.value is None
     assert later.uncertainty == known.uncertainty == timedelta(seconds=0.5)
+
+
+def test_our_own_clock_set_back_drops_what_was_known() -> None:
+    """Received before it was sent: every earlier sample was measured with another clock, and so was this one."""
+    # broken by: keeping them, so that conflicts are decided by an offset that is wrong by hours
+    estimate = OffsetEstimate()
+    dated(estimate, timedelta(0), NOON, timedelta(0))
+    dated(estimate, timedelta(0), NOON + timedelta(seconds=5), timedelta(hours=-3))
+    assert estimate.offset(NOON - timedelta(hours=3)).value is None
+    after = dated(estimate, timedelta(hours=3), NOON - timedelta(hours=2), timedelta(0))
+    value = estimate.offset(after).value
+    assert value is not None
+    assert abs(value - timedelta(hours=3)) <= timedelta(seconds=1)

@@ -1,50 +1,27 @@
-"""The real process on real sockets, ended by the kernel (SIGKILL) at named points; the next process finishes its work.
+"""The kernel ends the real process (SIGKILL) at a named point of a real cycle, over sockets and on a real file; started
+again, nothing exists twice, nothing is lost, and it is quiet.
 
-The product has no seam for this: the sandbox, in the test's own process, strikes when a certain call arrives or has been
-carried out. The points of the migration are told by the files that appear.
+The points are named by the call that the process makes there: the server kills it before or after the call's effect.
 """
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
 
 import pytest
+from sqlalchemy import create_engine
 
+from reconciler.store import open_reader, verify
+from reconciler.store.migrations import upgrade
 from tests.cli.product import Product
 
-FULL: Final[dict[str, Any]] = {
-    "task_name": "Gọi khách An Phát",
-    "description": "Hỏi báo giá",
-    "due_date": "2026-04-09",
-    "owner_name": "NV002",
-    "status": "Đang thực hiện",
-}
-PATIENCE: Final = 60
-"""Seconds after which a process that was not killed, or does not end, fails the test."""
-
-Side = Literal["crm", "work"]
-When = Literal["arrives", "is lost", "is done"]
-
-
-@dataclass(frozen=True)
-class Point:
-    """The process dies when call number `skip` + 1 of `verb` arrives and is carried out nevertheless, arrives and is
-    lost, or has been carried out and is not answered."""
-
-    side: Side
-    verb: str
-    when: When
-    skip: int = 0
-
-    def __str__(self) -> str:
-        return f"{self.side} {self.verb} {self.when}" + (f" ({self.skip + 1})" if self.skip else "")
+DEADLINE = 60.0
 
 
 @pytest.fixture
@@ -53,182 +30,157 @@ def product(tmp_path: Path) -> Iterator[Product]:
         yield made
 
 
-def start(product: Product, *command: str) -> subprocess.Popen[bytes]:
-    """The real command in a process of its own."""
-    name, *rest = command
-    call = [sys.executable, "-c", "from reconciler.cli import main; main()", name, "--config", str(product.config), *rest]
-    return subprocess.Popen(call, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+@dataclass
+class Victim:
+    """The process, as the server that kills it knows it."""
+
+    process: subprocess.Popen[bytes] | None = None
+
+    def kill(self) -> None:
+        """Returns when the process is dead, so that no answer can reach it."""
+        while self.process is None:  # the call came before Popen had returned
+            time.sleep(0)
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
 
 
-def kill_at(product: Product, point: Point, *command: str) -> None:
-    """Run a command until it is killed at that point."""
-    running: list[subprocess.Popen[bytes]] = []
-    system = product.crm if point.side == "crm" else product.work
+def start(product: Product, *args: str) -> subprocess.Popen[bytes]:
+    command, *rest = args
+    words = [sys.executable, "-c", "from reconciler.cli import main; main()", command, "--config", str(product.config)]
+    return subprocess.Popen([*words, *rest], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
-    def strike() -> None:
-        os.kill(running[0].pid, signal.SIGKILL)
-        running[0].wait(PATIENCE)
 
-    hook: Literal["hook_before", "hook_after"] = "hook_after" if point.when == "is done" else "hook_before"
-    system.faults.order(point.verb, hook, hook=strike, skip=point.skip)
-    if point.when == "is lost":
-        system.faults.order(point.verb, "drop_before", skip=point.skip)
-    running.append(start(product, *command))
-    assert running[0].wait(PATIENCE) == -signal.SIGKILL
+def die(product: Product, side: str, verb: str, when: str, *args: str, skip: int = 0) -> None:
+    """Run a command that is killed at its call `verb` (the one after `skip` others)."""
+    system, victim = product.crm if side == "crm" else product.work, Victim()
+    fault = system.faults.order(verb, f"hook_{when}", hook=victim.kill, skip=skip)  # type: ignore[arg-type]
+    product.clock.later(60)
+    victim.process = start(product, *args)
+    assert victim.process.wait(timeout=DEADLINE) == -signal.SIGKILL, f"{side} {verb} is not called"
+    assert fault.fired == 1
     system.faults.clear()
 
 
-def recover(product: Product) -> None:
-    """Cycles until one writes nothing; what it takes is bounded."""
-    for _ in range(4):
-        before = product.mark()
-        product.once(code=None)
-        if not product.writes(before):
-            break
-    before = product.mark()
-    product.once()
-    assert product.writes(before) == []
-    assert product.run("verify").code == 0
-    assert product.crm.violations == product.work.violations == []
-
-
-def agreed(product: Product, task: int) -> dict[str, Any]:
-    """The one item of a task, in step with it in every field. Returns the task's row."""
-    [number] = product.work.by_marker(task)
-    row, item = product.crm.get(task), product.work.get(number)
-    assert row is not None
-    assert item is not None
-    assert row["custom_field3"] == str(number)
-    assert (row["task_name"], row["description"] or "") == (item["TaskName"], item["Description"] or "")
-    assert (row["start_date"] or "", row["due_date"] or "") == tuple(
-        (item[name] or "")[:10] for name in ("StartDate", "Deadline")
-    )
-    assert (row["status"] == "Hoàn thành") is (item["StatusName"] == "Đã hoàn thành")
-    return row
-
-
-CREATE: Final = (
-    Point("work", "get-tasks", "is done"),
-    Point("work", "get-task-groups", "is done"),
-    Point("crm", "by-id", "is done"),
-    Point("work", "insert-tasks", "is lost"),
-    Point("work", "insert-tasks", "arrives"),
-    Point("work", "insert-tasks", "is done"),
-    Point("work", "get-tasks-by-id", "is done"),
-    Point("crm", "update", "is lost"),
-    Point("crm", "update", "is done"),
-    Point("crm", "by-id", "is done", skip=2),
-)
-
-
-@pytest.mark.parametrize("point", CREATE, ids=str)
-def test_killed_while_it_creates(product: Product, point: Point) -> None:
-    task = product.task(**FULL)
-    kill_at(product, point, "once")
-    recover(product)
-    assert agreed(product, task)["task_name"] == FULL["task_name"]
-    assert len([call for call in product.work.log if call.verb == "insert-tasks" and call.elements]) == 1
-
-
-UPDATE: Final = (
-    Point("crm", "list", "is done"),
-    Point("work", "get-tasks-by-id", "is done"),
-    Point("crm", "update", "is lost"),
-    Point("crm", "update", "is done"),
-    Point("crm", "by-id", "is done", skip=1),
-    Point("work", "update-tasks", "arrives"),
-    Point("work", "update-tasks", "is done"),
-    Point("work", "get-tasks-by-id", "is done", skip=2),
-)
-
-
-@pytest.mark.parametrize("point", UPDATE, ids=str)
-def test_killed_while_it_updates_both_sides(product: Product, point: Point) -> None:
-    task, item = product.pair(**FULL)
-    product.crm.edit(task, task_name="Gọi lại", status="Hoàn thành")
-    product.work.edit(item, Description="Đã hỏi", Deadline="2026-04-20T09:00:00+07:00")
-    kill_at(product, point, "once")
-    recover(product)
-    row = agreed(product, task)
-    assert (row["task_name"], row["description"], row["due_date"]) == ("Gọi lại", "Đã hỏi", "2026-04-20")
-    assert row["status"] == "Hoàn thành"
-
-
-SWEEP: Final = (
-    Point("crm", "list", "is done"),
-    Point("work", "get-tasks-by-id", "is done"),
-    Point("work", "get-projects", "is done"),
-    Point("work", "update-tasks", "is done"),
-)
-
-
-@pytest.mark.parametrize("point", SWEEP, ids=str)
-def test_killed_while_it_sweeps(product: Product, point: Point) -> None:
-    task, _ = product.pair(**FULL)
-    gone, item = product.pair(task_name="Bị xóa hẳn")
-    product.crm.edit(task, keep_stamp=True, description="Nhập từ tệp")
-    product.work.purge(item)
-    kill_at(product, point, "once", "--sweep")
+def settled(product: Product) -> None:
+    """Started again, everything is done once and then nothing more is written."""
     for _ in range(3):
+        product.once(code=None)
+    mark = product.mark()
+    product.once()
+    product.once()
+    assert product.writes(mark) == []
+    for row in product.crm.snapshot():
+        assert len(product.work.by_marker(row["id"])) <= 1
+    reader = open_reader(f"sqlite:///{product.state}")
+    assert verify(reader) is None
+    assert [*reader.intents(), *reader.sendings()] == []
+    reader.close()
+    assert product.crm.violations + product.work.violations == []
+
+
+def titles(product: Product, task: int, item: int) -> tuple[str, str]:
+    crm, work = product.crm.get(task), product.work.get(item)
+    assert crm is not None and work is not None
+    return crm["task_name"], work["TaskName"]
+
+
+CREATE = [
+    ("crm", "list", "before"),
+    ("crm", "list", "after"),
+    ("work", "get-tasks", "before"),
+    ("work", "get-projects", "after"),
+    ("work", "insert-tasks", "before"),
+    ("work", "insert-tasks", "after"),
+    ("crm", "update", "before"),
+    ("crm", "update", "after"),
+]
+
+
+@pytest.mark.parametrize(("side", "verb", "when"), CREATE)
+def test_killed_while_it_creates(product: Product, side: str, verb: str, when: str) -> None:
+    product.once()
+    task = product.task(task_name="Gọi khách")
+    die(product, side, verb, when, "once")
+    settled(product)
+    [item] = product.work.by_marker(task)
+    assert titles(product, task, item) == ("Gọi khách", "Gọi khách")
+
+
+UPDATE = [
+    ("work", "get-tasks-by-id", "before"),
+    ("work", "get-tasks-by-id", "after"),
+    ("work", "update-tasks", "before"),
+    ("work", "update-tasks", "after"),
+    ("crm", "update", "before"),
+    ("crm", "update", "after"),
+]
+
+
+@pytest.mark.parametrize(("side", "verb", "when"), UPDATE)
+def test_killed_while_it_updates_both_sides(product: Product, side: str, verb: str, when: str) -> None:
+    task, item = product.pair(task_name="Gọi khách", description="Cũ")
+    product.crm.edit(task, task_name="Gọi lại")
+    product.work.edit(item, Description="Mới")
+    die(product, side, verb, when, "once")
+    settled(product)
+    crm, work = product.crm.get(task), product.work.get(item)
+    assert crm is not None and work is not None
+    assert titles(product, task, item) == ("Gọi lại", "Gọi lại")
+    assert (crm["description"], work["Description"]) == ("Mới", "Mới")
+
+
+@pytest.mark.parametrize(
+    ("side", "verb", "when"),
+    [("crm", "list", "after"), ("work", "get-tasks", "after"), ("work", "get-tasks-by-id", "after")],
+)
+def test_killed_while_it_sweeps(product: Product, side: str, verb: str, when: str) -> None:
+    task, item = product.pair(task_name="Gọi khách")
+    _, gone = product.pair(task_name="Báo giá")
+    product.crm.edit(task, task_name="Gọi lại", keep_stamp=True)
+    product.work.purge(gone)
+    die(product, side, verb, when, "once", "--sweep")
+    for _ in range(2):
         product.clock.later(60)
         product.run("once", "--sweep", code=None)
-    recover(product)
-    assert agreed(product, task)["description"] == "Nhập từ tệp"
-    assert product.work.by_marker(gone) == []
-    assert product.run("status", "--format", "json").json["counts"]["linked"] == 1
+    settled(product)
+    assert titles(product, task, item) == ("Gọi lại", "Gọi lại")
+    assert product.run("status", "--format", "json").json["links"] == 1
 
 
-RESTORE: Final = (
-    Point("work", "get-tasks-by-id", "is done"),
-    Point("work", "update-tasks", "is lost"),
-    Point("work", "update-tasks", "is done"),
-    Point("work", "get-tasks-by-id", "is done", skip=2),
-)
-
-
-@pytest.mark.parametrize("point", RESTORE, ids=str)
-def test_killed_while_it_restores_a_lost_value(product: Product, point: Point) -> None:
-    task, _ = product.pair(**FULL)
-    product.crm.edit(task, task_name="Đè lên")
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_killed_while_it_restores(product: Product, when: str) -> None:
+    task, item = product.pair(task_name="Gọi khách")
+    product.work.edit(item, TaskName="Sửa nhầm")
     product.once()
-    [lost] = [row for row in product.history() if row["kind"] == "intent" and row["old"] == FULL["task_name"]]
-    kill_at(product, point, "restore", str(lost["id"]))
+    [entry] = [row["id"] for row in product.history() if row["kind"] == "intent" and row["old"] == "Gọi khách"]
     product.clock.later(60)
-    product.run("restore", str(lost["id"]))  # the person tries again
-    recover(product)
-    assert agreed(product, task)["task_name"] == FULL["task_name"]
+    die(product, "crm", "update", when, "restore", str(entry))
+    product.run("restore", entry, code=None)
+    settled(product)
+    assert titles(product, task, item) == ("Gọi khách", "Gọi khách")
 
 
-@pytest.mark.parametrize("when", ["is lost", "is done"])
-def test_killed_while_it_propagates_a_deletion(product: Product, when: When) -> None:
-    product.write_config(deletes={"policy": "propagate"})
-    task, item = product.pair(**FULL)
-    product.crm.delete(task)
-    kill_at(product, Point("work", "delete-tasks", when), "once")
-    recover(product)
-    row = product.work.get(item)
-    assert row is not None
-    assert row["IsDeleted"]
-
-
-MIGRATION: Final[Sequence[tuple[str, Callable[[Path], bool]]]] = (
-    ("its file is there", lambda state: state.exists()),
-    ("its file has a header", lambda state: state.exists() and state.stat().st_size > 0),
-    ("its log is there", lambda state: state.with_name(f"{state.name}-wal").exists()),
-    (
-        "its log holds the schema",
-        lambda state: (log := state.with_name(f"{state.name}-wal")).exists() and log.stat().st_size > 0,
-    ),
-)
-
-
-@pytest.mark.parametrize(("name", "reached"), MIGRATION, ids=[name for name, _ in MIGRATION])
-def test_killed_while_it_makes_its_state(product: Product, name: str, reached: Callable[[Path], bool]) -> None:
-    task = product.task(**FULL)
+@pytest.mark.parametrize("sign", ["-wal", ".lock"])
+def test_killed_while_it_makes_or_migrates_its_state(product: Product, sign: str) -> None:
+    """As soon as the file that the first statement brings about is there; the next start finishes or begins again."""
+    product.once()
+    product.state.unlink()
+    product.state.with_name(f"{product.state.name}-wal").unlink(missing_ok=True)
+    if sign == "-wal":
+        engine = create_engine(f"sqlite:///{product.state}", connect_args={"isolation_level": None})
+        with engine.connect() as connection:
+            upgrade(connection, "0001")
+        engine.dispose()
+    watched: Callable[[], bool] = product.state.with_name(f"{product.state.name}{sign}").exists
+    product.state.with_name(f"{product.state.name}.lock").unlink(missing_ok=True)
     process = start(product, "once")
-    while not reached(product.state):
-        assert process.poll() is None, f"it ended before {name}"
+    until = time.monotonic() + DEADLINE
+    while not watched() and process.poll() is None and time.monotonic() < until:
+        time.sleep(0)
     process.kill()
-    assert process.wait(PATIENCE) == -signal.SIGKILL
-    recover(product)
-    assert agreed(product, task)["task_name"] == FULL["task_name"]
+    process.wait()
+    task = product.task(task_name="Gọi khách")
+    product.once(code=None)
+    settled(product)
+    [item] = product.work.by_marker(task)
+    assert titles(product, task, item) == ("Gọi khách", "Gọi khách")

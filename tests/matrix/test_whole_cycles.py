@@ -93,6 +93,8 @@ async def test_a_write_of_a_cycle_that_fails(served: Served, deed: Deed, fault: 
 
     if fault.write is Write.REFUSED and deed.survives:
         await refused(stage, deed, mark)
+    elif fault.write is Write.REFUSED:
+        await refused_deletion(stage, deed, mark, len(sent))
     else:
         await failed(stage, deed, mark, len(sent))
     finish(stage)
@@ -136,6 +138,14 @@ async def failed(stage: Stage, deed: Deed, mark: int, sent: int) -> None:
         assert stage.title(Side.CRM) == stage.title(Side.WORK) == NEW
         assert stage.descriptions() == {"Khách bận tuần này"}
         assert stage.world.linked(stage.task) is not None
+
+
+async def refused_deletion(stage: Stage, deed: Deed, mark: int, sent: int) -> None:
+    """A refusal to delete: not sent again; the record stays, unlinked and told."""
+    await recovered(stage)
+    assert len(deed.writes(stage, mark)) == sent
+    assert deed.done(stage, deed.writes(stage, mark)) == 0
+    assert stage.world.linked(stage.task) is None
 
 
 def _same_as_first(body: object, first: object) -> bool:

@@ -1,4 +1,4 @@
-"""A backfill that is killed again and again: `python -m tests.performance.killed --tasks 10000 --kills 5` prints figures.
+"""A backfill that is killed again and again: `python -m tests.performance.killed --tasks 10000` prints its figures.
 
 The product runs as a process of its own against the sandbox over sockets. The kernel ends it (SIGKILL) a random
 few milliseconds after a random call: while it waits for an answer, reads one, or commits.
@@ -22,6 +22,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from reconciler.sandbox.calls import Call
+from reconciler.sandbox.crm import CrmSystem
+from reconciler.sandbox.work import WorkSystem
 from tests.cli.product import Product
 
 BATCH = 20
@@ -45,7 +47,6 @@ class Figures:
     created_again: int
     marked_again: int
     requests: int
-    last_requests: int
     linked: int
     journal: str
     quiet_writes: int
@@ -86,24 +87,16 @@ def run(folder: Path, *, tasks: int, kills: int, seed: int) -> Figures:
         survived = 0
         for _ in range(kills):
             survived += not _killed(product, rng, within=max(1, tasks // BATCH // (kills + 1)))
-        last = product.mark()
         _finish(product)
-        calls, last_calls = _calls(product, (0, 0)), _calls(product, last)
+        requests = len(asked(product.crm, product.work))
         product.once()
         mark = product.mark()
         product.once()
-        creates = Counter(str(e.fields["CustomFields"]["crm_task_id"]) for e in _elements(calls, "insert-tasks"))
-        marks = Counter(e.id for e in _elements(_calls(product, (0, 0)), "update"))
-        owners = Counter(row["CustomFields"]["crm_task_id"] for row in product.work.snapshot())
         return Figures(
             tasks=tasks,
             kills=kills - survived,
-            items=len(product.work.snapshot()),
-            doubled=sum(count - 1 for count in owners.values()),
-            created_again=sum(count - 1 for count in creates.values()),
-            marked_again=sum(count - 1 for count in marks.values()),
-            requests=len(calls),
-            last_requests=len(last_calls),
+            **repeats(product.crm, product.work),
+            requests=requests,
             linked=product.run("status", "--format", "json").json["links"],
             journal="journal intact" if product.run("verify", code=None).code == 0 else "JOURNAL BROKEN",
             quiet_writes=len(product.writes(mark)),
@@ -144,13 +137,26 @@ def _finish(product: Product) -> None:
     assert process.returncode == 0, said
 
 
-def _calls(product: Product, since: tuple[int, int]) -> list[Call]:
-    calls = [*product.crm.log[since[0] :], *product.work.log[since[1] :]]
-    return [call for call in calls if call.kind != "token"]
+def asked(crm: CrmSystem, work: WorkSystem) -> list[Call]:
+    """All calls so far but those for a token."""
+    return [call for call in (*crm.log, *work.log) if call.kind != "token"]
 
 
-def _elements(calls: list[Call], verb: str) -> list[object]:
-    return [element for call in calls if call.verb == verb for element in call.elements]
+def repeats(crm: CrmSystem, work: WorkSystem) -> dict[str, int]:
+    """How many items there are, how many too many, and how many records were sent more than once."""
+    elements = {
+        verb: [element for call in asked(crm, work) if call.verb == verb for element in call.elements]
+        for verb in ("insert-tasks", "update")
+    }
+    creates = Counter(str(element.fields["CustomFields"]["crm_task_id"]) for element in elements["insert-tasks"])
+    marks = Counter(element.id for element in elements["update"])
+    owners = Counter(row["CustomFields"]["crm_task_id"] for row in work.snapshot())
+    return {
+        "items": owners.total(),
+        "doubled": owners.total() - len(owners),
+        "created_again": creates.total() - len(creates),
+        "marked_again": marks.total() - len(marks),
+    }
 
 
 def main() -> int:

@@ -10,6 +10,7 @@ import pytest
 
 from reconciler.sandbox.crm import CrmSystem
 from reconciler.sandbox.data import seed
+from reconciler.sandbox.page import FORM_LIMIT
 from reconciler.sandbox.server import Sandbox, combined_app
 from reconciler.sandbox.work import WorkSystem
 from tests.sandbox.clients import Clock, CrmClient, WorkClient
@@ -134,8 +135,23 @@ async def test_the_page_refuses_what_no_person_could_store(crm: CrmSystem, work:
             assert (await http.post("/edit", data=good | wrong)).status_code == 400
         elsewhere = await http.post("/edit", data=good, headers={"Origin": "http://evil.test"})
         assert elsewhere.status_code == 403
+        assert (await http.post("/edit", data=good | {"name": "x" * (FORM_LIMIT + 1)})).status_code == 413
         assert (await http.get("/nothing")).status_code == 404
     assert crm.get(id_) == before
+
+
+async def test_the_page_refuses_the_same_of_a_work_item(crm: CrmSystem, work: WorkSystem) -> None:
+    id_ = work.add(Deadline="2026-03-09T17:30:00+07:00")
+    before = work.get(id_)
+    transport = httpx.ASGITransport(app=combined_app(crm, work))
+    good = {"side": "work", "id": str(id_), "action": "save", "name": "x", "status": "Đã hoàn thành"}
+    async with httpx.AsyncClient(transport=transport, base_url="http://sandbox.test") as http:
+        for wrong in ({"status": "Đang chờ"}, {"due": "mai"}, {"due": "2026-02-30T08:00"}, {"owner": "NV777"}):
+            assert (await http.post("/edit", data=good | wrong)).status_code == 400
+        assert work.get(id_) == before
+        assert (await http.post("/edit", data=good | {"due": ""})).status_code == 303
+    row = work.get(id_)
+    assert row is not None and (row["Deadline"], row["StatusName"]) == (None, "Đã hoàn thành")
 
 
 async def test_saving_an_unchanged_form_moves_no_stamp(clock: Clock, crm: CrmSystem, work: WorkSystem) -> None:

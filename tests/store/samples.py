@@ -120,6 +120,7 @@ def intent(number: int) -> Intent:
         floor=at(-number - 1),
         title="x",
         searches=2,
+        on_request=True,
     )
 
 

@@ -298,3 +298,18 @@ def test_a_reader_refuses_what_is_not_a_database(tmp_path: Path) -> None:
     (tmp_path / "state.db").write_bytes(b"a letter" * 1000)
     with pytest.raises(StateError, match="not a database"):
         open_reader(f"sqlite:///{tmp_path}/state.db")
+
+
+def test_a_state_that_cannot_be_made_or_reached_says_why() -> None:
+    """In the words of the system, and before anything is read of either side: a person has to act."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o555)
+        with nobody(), pytest.raises(StateError, match="cannot be created: Permission denied"):
+            opened(f"sqlite:///{name}/state.db")
+        Path(name).chmod(0o755)
+        long = f"sqlite:///{name}/{'x' * 300}.db"
+        with pytest.raises(StateError, match="cannot be reached: File name too long"):
+            open_reader(long)
+        with pytest.raises(StateError, match="File name too long"):
+            opened(long)
+        assert list(Path(name).iterdir()) == []

@@ -342,3 +342,18 @@ async def test_every_entry_of_the_attention_list_says_who_can_fix_it_and_since_w
     assert entry["who"] == "salesperson"
     assert entry["since"].startswith("2026-03-02T")
     assert "[salesperson, since 02/03/2026" in status_text(world.status(), str)
+
+
+async def test_a_refused_deletion_is_not_sent_again_and_the_record_stays_unlinked() -> None:
+    world = World(deletes={"policy": "propagate"})
+    task, item = await world.pair(task_name="Gọi khách")
+    world.work.faults.order("delete-tasks", "element", times=None, code="NoPermission", message="Không có quyền xóa")
+    world.crm.delete(task)
+    await world.once()
+    mark = world.work.mark()
+    for _ in range(3):
+        await world.once()
+    assert world.work.writes(mark) == []
+    assert world.linked(task) is None
+    assert world.work.get(item) is not None
+    assert world.attention() == [("work", str(item), "forbidden")]

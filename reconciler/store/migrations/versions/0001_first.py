@@ -207,13 +207,6 @@ def upgrade() -> None:
     )
     op.create_index("ix_tombstone_work_id", "tombstone", ["work_id"], unique=False)
     op.create_table(
-        "verdict",
-        sa.Column("crm_id", sa.String(), nullable=False),
-        sa.Column("words", sa.String(), nullable=False),
-        sa.Column("refused", sa.Boolean(), nullable=False),
-        sa.PrimaryKeyConstraint("crm_id", name="pk_verdict"),
-    )
-    op.create_table(
         "sending",
         sa.Column("link", sa.Integer(), nullable=False),
         sa.Column("side", sa.String(), nullable=False),
@@ -230,7 +223,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("sending")
-    op.drop_table("verdict")
     op.drop_table("tombstone")
     op.drop_table("link")
     op.drop_table("lease")
