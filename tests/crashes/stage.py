@@ -35,7 +35,7 @@ class Scenario:
     name: str
     before: Sequence[Deed | Work]
     steps: Sequence[Deed | Work]
-    sections: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    sections: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Stage:
@@ -43,17 +43,17 @@ class Stage:
 
     def __init__(self, scenario: Scenario, folder: Path) -> None:
         self.scenario = scenario
-        sections = {
+        sections: dict[str, Any] = {
             "safety": {"max_update_percent": 100},
             "limits": {"resolve_after": "5m", "retry_for": "1ms", "requests_per_second": 1000.0},
         }
-        merged: dict[str, dict[str, Any]] = {name: dict(values) for name, values in sections.items()}
+        self.town = Town(folder / "state.db", **sections)
         for name, values in scenario.sections.items():
-            merged.setdefault(name, {}).update(values)
-        self.town = Town(folder / "state.db", **merged)
+            known = self.town.sections.get(name, {})
+            self.town.sections[name] = {**known, **values} if isinstance(values, dict) else values
         self.people = People(self.town, random.Random(1), {"edit": 1})
         self.notes: dict[str, Any] = {}
-        self.born: dict[Side, int] = {side: 0 for side in Side}
+        self.born: dict[Side, int] = dict.fromkeys(Side, 0)
         self.deaths = 0
         self.moments = 0
 

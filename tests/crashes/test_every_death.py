@@ -1,4 +1,4 @@
-"""One process dies at moment 1, then one at moment 2, and so on, until the scenario runs through; nothing may differ."""
+"""A process dies at moment 1, another at moment 2, and so on, until the scenario runs through; nothing may differ."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.crashes.scenarios import SCENARIOS
 from tests.crashes.stage import Scenario, differences, every_death, perform
 from tests.simulation.town import quick_folder
 
-TWICE = 6
+TWICE = 7
 """Pairs of deaths for each scenario: one somewhere in the story, the next during the recovery from it."""
 
 

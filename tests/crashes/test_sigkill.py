@@ -160,6 +160,18 @@ def test_killed_while_it_restores(product: Product, when: str) -> None:
     assert titles(product, task, item) == ("Gọi khách", "Gọi khách")
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_killed_while_it_propagates_a_deletion(product: Product, when: str) -> None:
+    product.write_config(deletes={"policy": "propagate"})
+    task, item = product.pair(task_name="Gọi khách")
+    product.crm.delete(task)
+    die(product, "work", "delete-tasks", when, "once")
+    settled(product)
+    row = product.work.get(item)
+    assert row is not None
+    assert row["IsDeleted"]
+
+
 @pytest.mark.parametrize("sign", ["-wal", ".lock"])
 def test_killed_while_it_makes_or_migrates_its_state(product: Product, sign: str) -> None:
     """As soon as the file that the first statement brings about is there; the next start finishes or begins again."""

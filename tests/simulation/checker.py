@@ -103,11 +103,13 @@ class Checker:
     ) -> None:
         self.town, self.people, self.clocks_tell = town, people, clocks_tell
         self.born = born or dict.fromkeys(Side, 0)
+        for side in Side:
+            town.note_arrivals(side)
         state = read_state(town.path)
         self.journal, self.answers, self.attention = state.intents, state.answers, state.attention
         self.records: dict[tuple[Side, int], Record] = defaultdict(Record)
         self.made: dict[int, list[int]] = defaultdict(list)
-        self.task_of: dict[int, int] = {}
+        self.paired: dict[int, int] = dict(people.joined)
         self.deletes: list[tuple[Side, int, int]] = []
         self.found = Findings()
         for side in Side:
@@ -120,7 +122,6 @@ class Checker:
     # what happened
 
     def _read_log(self, side: Side) -> None:
-        self.town.note_arrivals(side)  # a late effect may have come since the last exchange
         log = self.town.system(side).log
         sent = {id(call.body): number for number, call in enumerate(log) if not call.late and call.kind == "write"}
         for number, call in enumerate(log):
@@ -139,7 +140,7 @@ class Checker:
         if call.verb in ("insert-tasks", "create"):
             task = int(element.fields["CustomFields"]["crm_task_id"])
             self.made[task].append(element.id)
-            self.task_of[element.id] = task
+            self.paired.setdefault(task, element.id)
             self._check_names(side, element, SENT[side] | PLACE)
             for name, value in element.fields.items():
                 record.changes.append(Change(name, value, None, at, (number, 1), number, sent))
@@ -283,9 +284,9 @@ class Checker:
 
     def _counterpart(self, side: Side, record: int) -> Record | None:
         if side is Side.WORK:
-            return self.records.get((Side.CRM, self.task_of[record])) if record in self.task_of else None
-        items = self.made.get(record)
-        return self.records.get((Side.WORK, items[0])) if items else None
+            tasks = [task for task, item in self.paired.items() if item == record]
+            return self.records.get((Side.CRM, tasks[0])) if tasks else None
+        return self.records.get((Side.WORK, self.paired[record])) if record in self.paired else None
 
     # what must hold in the end
 
@@ -300,22 +301,22 @@ class Checker:
                 if not any(side == "crm" and record == str(task) for side, record, _, _ in self.attention):
                     yield f"task {task} has a wrong target, and nobody was told"
                 continue
-            items = self.made.get(task)
-            if not items:
+            number = self.paired.get(task)
+            if number is None:
                 yield f"task {task} got no item"
                 continue
-            item = work.get(items[0])
+            item = work.get(number)
             if item is not None and not item["IsDeleted"]:
-                yield from self._unequal(task, row, items[0], item)
+                yield from self._unequal(task, row, number, item)
         yield from self._copies()
 
     def _orphans(self, task: int, propagates: bool) -> Iterator[str]:
-        items = self.made.get(task, [])
-        item = self.town.work.rows.get(items[0]) if items else None
+        number = self.paired.get(task, 0)
+        item = self.town.work.rows.get(number)
         if not propagates or item is None or item["IsDeleted"]:
             return
-        if all(change.call is not None for change in self.records[Side.WORK, items[0]].changes):
-            yield f"task {task} was deleted, and its untouched item {items[0]} stays"
+        if all(change.call is not None for change in self.records[Side.WORK, number].changes):
+            yield f"task {task} was deleted, and its untouched item {number} stays"
 
     def _unequal(self, task: int, row: Mapping[str, Any], number: int, item: Mapping[str, Any]) -> Iterator[str]:
         for name in FIELDS[Side.CRM]:
