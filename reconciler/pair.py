@@ -30,7 +30,7 @@ from reconciler.core.model import (
     Verdict,
 )
 from reconciler.core.observe import observe, with_half
-from reconciler.core.pair import adopt_intent, adopt_marker, earliest, points_back
+from reconciler.core.pair import adopt_intent, adopt_marker, answers_to_create, earliest, points_back
 from reconciler.core.plan import Workload
 from reconciler.core.policy import Policy
 from reconciler.core.route import target_of
@@ -175,6 +175,7 @@ class _Stage:
                     intent, tasks[crm_id], items[first.work_id], self.connection.policy, ours, self.news.now
                 )
                 self.adopt(link, [first], "marker_of_intent")
+                self.news.entries += answers_to_create(link, intent.values, self.news.now)
             elif first is None and found:
                 task, item = tasks.get(crm_id), items.get(found[0].work_id)
                 link = None

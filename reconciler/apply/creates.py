@@ -32,7 +32,7 @@ from reconciler.core.model import (
 )
 from reconciler.core.observe import by_us
 from reconciler.core.operations import Create
-from reconciler.core.pair import adopt_intent, newborn
+from reconciler.core.pair import adopt_intent, answers_to_create, newborn
 from reconciler.errors import NotApplied, SideClosed, SideDown, Unclear
 
 OPTIONAL: Final = frozenset({Field.DESCRIPTION, Field.START, Field.DUE, Field.OWNER, Field.STATUS})
@@ -178,6 +178,8 @@ async def _search(ledger: Ledger, jobs: Sequence[_Job]) -> bool:
         tx.drop_candidates(list(found))
         ledger.tell(tx, verdict.linked(found, ledger.now))
         tx.append([ledger.entry("linked", link, Side.WORK, rule="marker_of_intent") for link in links])
+        for link in links:
+            tx.append(answers_to_create(link, wanted[link.crm.id].intent.values, ledger.now))
     ledger.counts["created"] += len(links)
     return len(links) == len(jobs)
 
@@ -201,6 +203,7 @@ async def _conclude(ledger: Ledger, jobs: Sequence[_Job], answers: Sequence[Answ
             if _clean(ledger, job, row):
                 ledger.learn(tx, Side.WORK, row.author)
             links.append(link)
+            entries += answers_to_create(link, job.create.values, ledger.now)
             raised += [aside_entry(link, name, aside) for name, aside in link.aside.items()]
         for job, answer in zip(jobs, answers, strict=True):
             if not isinstance(answer, Refused):

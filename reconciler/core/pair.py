@@ -15,6 +15,7 @@ from reconciler.core.lenses import Lenses, Unmapped, empty, put
 from reconciler.core.model import (
     Claim,
     Difference,
+    Entry,
     Field,
     Half,
     Intent,
@@ -82,6 +83,23 @@ def newborn(
         differences=differences,
         dirty_since=now,
     )
+
+
+def answers_to_create(link: Link, sent: Values, now: datetime) -> list[Entry]:
+    """What the server is taken to have made of a new item by itself, for the journal."""
+    return [
+        Entry(
+            kind="server_answer",
+            at=now,
+            crm_id=link.crm.id,
+            work_id=link.work.id,
+            side=Side.WORK,
+            field=name,
+            old=sent.get(name),
+            new=link.work.base.get(name),
+        )
+        for name in link.differences
+    ]
 
 
 def adopt_intent(intent: Intent, task: Record, item: Record, policy: Policy, ours: str | None, now: datetime) -> Link:

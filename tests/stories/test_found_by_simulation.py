@@ -216,3 +216,13 @@ async def test_a_field_set_aside_is_tried_again_when_its_pair_comes_back(world: 
     await world.once()
     assert world.task(task)["due_date"] == "2026-05-05"
     assert world.attention() == []
+
+
+async def test_the_servers_answer_to_a_create_is_in_the_journal(world: World) -> None:
+    # The task group moved the deadline to the Friday: an accepted difference from the first moment on, and nothing said
+    # so (rule 5: every such decision is journalled).
+    task = world.crm.add(custom_field1="12", custom_field2="35", due_date="2026-04-07")
+    await world.once()
+    [entry] = [row for row in world.history() if row["kind"] == "server_answer"]
+    assert (entry["crm_id"], entry["field"]) == (str(task), "due")
+    assert (entry["old"], entry["new"]) == ("2026-04-07T17:30:00+07:00", "2026-04-10T17:00:00+07:00")
