@@ -270,12 +270,14 @@ def look(link: Link, row: Record, news: News, policy: Policy, ours: str | None) 
 
 def _remember_rewound(link: Link, half: Half, row: Record, news: News, ours: str | None) -> None:
     """An old backup shows itself: our account edited the record after the state's last cycle, and this state does not
-    know of it. An interrupted write explains that; a minute of grace spares other programs on the same account."""
+    know of it. An interrupted write explains that, also one of a marker, of which no intent tells; a minute of grace
+    spares other programs on the same account."""
     finished = news.finished.get(row.side)
     if finished is None or ours is None or row.author != ours or row.modified is None or row.modified <= finished:
         return
     news.ours_since += 1
-    if half.own_stamp is not None and row.modified >= half.own_stamp + GRACE and not link.wanted:
+    marked = half.marker != row.marker == link.half(row.side.other).id
+    if half.own_stamp is not None and row.modified >= half.own_stamp + GRACE and not link.wanted and not marked:
         news.rewound.add(link.crm.id)
 
 

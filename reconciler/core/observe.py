@@ -69,7 +69,8 @@ def with_half(link: Link, side: Side, half: Half) -> Link:
 def absorb_late(link: Link, lenses: Lenses, ours: Mapping[Side, str | None]) -> Link:
     """Move the bases for every value that an unclear write of ours was to bring and that now shows.
 
-    `ours` are the authors that API writes leave. A value that a person must have typed is no write of ours.
+    `ours` are the authors that API writes leave. A value that a person must have typed is no write of ours. The stamp
+    that our write left is remembered as if it had been read back.
     """
     for want in link.wanted:
         target, source = link.half(want.side), link.half(want.side.other)
@@ -78,7 +79,10 @@ def absorb_late(link: Link, lenses: Lenses, ours: Mapping[Side, str | None]) -> 
             continue
         if _typed(target, want, lenses, ours[want.side]):
             continue
-        link = with_half(link, want.side, replace(target, base={**target.base, want.field: value}))
+        mine = ours[want.side] is not None and target.author == ours[want.side]
+        own = target.modified if mine else target.own_stamp
+        target = replace(target, base={**target.base, want.field: value}, own_stamp=own)
+        link = with_half(link, want.side, target)
         link = with_half(link, want.side.other, replace(source, base={**source.base, want.field: want.source}))
         link = replace(link, wanted=tuple(other for other in link.wanted if other is not want))
     return link

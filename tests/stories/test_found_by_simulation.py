@@ -5,9 +5,12 @@ Each test says in its first comment what went wrong.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from reconciler import app
 from reconciler.cycle import run_cycle
@@ -16,6 +19,31 @@ from reconciler.sandbox.company import MARKER
 from tests.world import World
 
 TARGET: dict[str, Any] = {"custom_field1": "12", "custom_field2": "31"}
+
+
+class Died(BaseException):
+    """The process ends here; no handler of the product sees it."""
+
+
+async def dying(world: World, verb: str, skip: int = 0) -> None:
+    """A cycle that dies when that call to Work arrives; the next process opens the state again."""
+
+    def die() -> None:
+        raise Died
+
+    world.work.faults.order(verb, "hook_before", hook=die, skip=skip)
+    with pytest.raises(Died):
+        await world.once()
+    world.work.faults.clear()
+    world.reopen()
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> Iterator[World]:
+    """A world whose state is a file, so that it outlives a process."""
+    world = World(state=f"sqlite:///{tmp_path / 'state.db'}")
+    yield world
+    world.reopen()
 
 
 def tenant_word(world: World) -> None:
@@ -226,3 +254,34 @@ async def test_the_servers_answer_to_a_create_is_in_the_journal(world: World) ->
     [entry] = [row for row in world.history() if row["kind"] == "server_answer"]
     assert (entry["crm_id"], entry["field"]) == (str(task), "due")
     assert (entry["old"], entry["new"]) == ("2026-04-07T17:30:00+07:00", "2026-04-10T17:00:00+07:00")
+
+
+async def test_an_unclear_write_that_shows_is_no_sign_of_an_old_backup(stored: World) -> None:
+    # The answer to our write was garbled, the read-back showed it, and its stamp was not remembered as ours. The
+    # process died in that cycle; the next one took the stamp for that of a newer state, voided the bases (rule 23), and
+    # an edit that was waiting on that record was overwritten.
+    world = stored
+    task, item = await world.pair()
+    world.work.edit(item, StartDate="2026-05-04T09:00:00+07:00")
+    world.crm.edit(task, description="Bên kia")
+    world.crm.faults.order("update", "hook_before", hook=lambda: world.crm.edit(task, task_name="Vừa sửa"))
+    world.crm.faults.order("update", "truncate")
+    await dying(world, "get-tasks-by-id", skip=1)
+    world.work.edit(item, Deadline="2026-05-05T09:00:00+07:00")
+    await world.once()
+    await world.once()
+    assert world.item(item)["TaskName"] == world.task(task)["task_name"] == "Vừa sửa"
+
+
+async def test_a_marker_written_before_a_death_is_no_sign_of_an_old_backup(stored: World) -> None:
+    # The same with the marker's own update, of which no intent tells.
+    world = stored
+    task, item = await world.pair()
+    world.work.edit(item, CustomFields={})
+    world.work.faults.order("update-tasks", "hook_before", hook=lambda: world.work.edit(item, TaskName="Vừa sửa"))
+    await dying(world, "get-tasks-by-id", skip=1)
+    world.crm.edit(task, description="Sửa sau")
+    await world.once()
+    await world.once()
+    assert world.item(item)["TaskName"] == world.task(task)["task_name"] == "Vừa sửa"
+    assert world.item(item)["Description"] == "Sửa sau"
