@@ -234,8 +234,8 @@ class Checker:
     def _judge_order(self, side: Side, record: int, history: Record, change: Change, loser: Change) -> None:
         """The value that is written must have been typed on the other side, and not before the one that it replaces."""
         name = NAMES[side][change.field]
-        if name in ("status", "owner"):
-            return  # the same few words again and again: nothing tells which of them this is
+        if name == "owner":
+            return  # it flows one way, and its values are the same few again and again
         other = self._counterpart(side, record)
         if other is None:
             return
@@ -257,8 +257,10 @@ class Checker:
         winner = max([*given, *own], key=lambda one: one.at)
         if winner.at + UNSURE >= loser.at or not self.clocks_tell:
             return
-        if _blurred(winner, other, loser, history, change):
-            self.found.excused += 1
+        if _to_and_fro(name, wire, other, change.field, history, loser):
+            return
+        if winner in given and _blurred(winner, other, loser, history, change):
+            self.found.excused += 1  # where it was typed on this side only, our own old write has come back
         else:
             self._blame(
                 f"{side} {record}: {name} {loser.value!r} of {loser.at:%H:%M:%S} is undone by {change.value!r}"
@@ -380,6 +382,18 @@ class Checker:
         self.found.wrong.append(words)
 
 
+def _to_and_fro(name: str, there: str, other: Record, here: str, own: Record, last: Change) -> bool:
+    """Whether a person's edits ended where the two sides had last agreed: only the net difference counts."""
+    written = [
+        change.at
+        for record, wire in ((own, here), (other, there))
+        for change in record.changes
+        if change.field == wire and change.call is not None and change.at < last.at
+    ]
+    agreed = [change for change in own.changes if change.field == here and written and change.at <= max(written)]
+    return bool(agreed) and image(name, agreed[-1].value, last.value)
+
+
 def _blurred(winner: Change, other: Record, loser: Change, own: Record, write: Change) -> bool:
     """Whether the stamps cannot show that the loser was later: the servers stamp records, not fields, to the second."""
     for change in other.changes:
@@ -473,7 +487,9 @@ def same(name: str, one: Any, two: Any) -> bool:
 
 
 def image(name: str, given: Any, written: Any) -> bool:
-    """Whether a value typed on one side is what was written on the other."""
+    """Whether a value typed on one side is what was written on the other, or says the same as a value of this one."""
+    if name == "status":
+        return meaning(given) is meaning(written)
     if name in ("start", "due"):
         return (given or "")[:10] == (written or "")[:10]
     return same(name, given, written)

@@ -24,7 +24,8 @@ from tests.simulation.weather import Weather
 
 DEEDS: Final[Mapping[str, int]] = {
     "edit": 100,
-    "create": 6,
+    "again": 50,
+    "create": 14,
     "mistake": 6,
     "aside": 8,
     "hour": 6,
@@ -105,7 +106,8 @@ class Life:
         rng, town = self.rng, self.town
         for _ in range(rng.randrange(1, 4)):
             self.people.new_task()
-        await self._cycle(stack, Fate())
+        if rng.random() < 0.5:  # a calm beginning
+            await self._cycle(stack, Fate())
         town.meanwhile = self._bustle
         for _ in range(self.steps):
             town.clock.tick(rng.choice((1, 5, 20, 60, 150)))
@@ -114,7 +116,7 @@ class Life:
                 self.people.act()
             town.clock.tick(rng.choice((0, 1, 15)))
             mortal = rng.random() < self.mortality
-            await self._cycle(stack, Fate(int(rng.expovariate(1 / 12)) + 1 if mortal else None))
+            await self._cycle(stack, Fate(int(rng.expovariate(1 / 16)) + 1 if mortal else None))
             if rng.random() < 0.05:
                 await self._stop(stack)
                 town.reopen()

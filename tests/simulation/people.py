@@ -38,6 +38,8 @@ FIELDS: Final[Mapping[Side, Mapping[str, str]]] = {
     },
 }
 """The fields that are kept equal, as each server calls them."""
+SAVED: Final = ""
+"""The field of a deed that changed nothing but the record's stamp."""
 FIRST_DAY: Final = date(2026, 4, 1)
 
 
@@ -135,6 +137,33 @@ class People:
         if not self.town.task(task)["is_deleted"]:
             self.set_fields(Side.CRM, task, dict(zip(("custom_field1", "custom_field2"), TARGETS[0], strict=True)))
 
+    def _again(self) -> None:
+        """Somebody sets a field that the product has just written, or was about to, on either side of the pair."""
+        side = self.rng.choice(list(Side))
+        call = next((one for one in reversed(self.town.system(side).log) if one.kind == "write" and one.body), None)
+        body = None if call is None else call.body.get("Tasks") if isinstance(call.body, dict) else call.body
+        if not body or not isinstance(body[0], dict):
+            return
+        sent = self.rng.choice(body)
+        names = [name for name, wire in FIELDS[side].items() if wire in sent and name != "owner"]
+        pair = self._pair(side, sent.get("id") or sent.get("TaskID"))
+        if not names or pair is None:
+            return
+        name, where = self.rng.choice(names), self.rng.choice((side, side.other, side.other))
+        self.set_fields(where, pair[where], {FIELDS[where][name]: self._value(where, name, pair[where])})
+
+    def _pair(self, side: Side, record: int | None) -> dict[Side, int] | None:
+        """Both records of a pair that is alive on both sides, found by its markers."""
+        rows = self.town.work.rows
+        for item, row in sorted(rows.items()):
+            task = row["CustomFields"].get("crm_task_id")
+            if task is None or row["IsDeleted"] or record not in (None, int(task) if side is Side.CRM else item):
+                continue
+            other = self.town.crm.rows.get(int(task))
+            if other is not None and not other["is_deleted"]:
+                return {Side.CRM: int(task), Side.WORK: item}
+        return None
+
     def _quarrel(self) -> None:
         """Two people set the same field on the two sides, one after the other."""
         pairs = [
@@ -212,11 +241,10 @@ class People:
         system = self.town.system(side)
         mark, before, now = system.mark(), dict(system.rows[record]), self.town.clock.now()
         system.edit(record, by=self.rng.choice(COLLEAGUES), **fields)  # type: ignore[attr-defined]  # both have it
-        self.deeds += [
-            Deed(side, record, name, system.rows[record][name], before[name], now, mark)
-            for name in fields
-            if system.rows[record][name] != before[name]
-        ]
+        for name in fields:
+            value = system.rows[record][name]
+            field = name if value != before[name] else SAVED
+            self.deeds.append(Deed(side, record, field, value, before[name], now, mark))
 
     def _living(self, side: Side) -> tuple[Side, int] | None:
         flag = "is_deleted" if side is Side.CRM else "IsDeleted"

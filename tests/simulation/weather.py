@@ -19,8 +19,8 @@ READ_FAULTS: Final[tuple[FaultKind, ...]] = (
     *("drop_before", "drop_after", "timeout", "html", "truncate", "empty401", "status", "retry_after", "delay"),
 )
 WRITE_FAULTS: Final[tuple[FaultKind, ...]] = (
-    *("drop_before", "drop_after", "timeout", "truncate", "late", "late", "late", "empty401", "status", "retry_after"),
-    *("element", "delay"),
+    *("drop_before", "drop_after", "timeout", "truncate", "late", "late", "late", "late", "late", "empty401", "status"),
+    *("retry_after", "element", "delay"),
 )
 LATEST: Final = 200
 """Seconds after which a late write has taken effect; with the lag of a listing less than `resolve_after`."""
