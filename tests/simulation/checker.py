@@ -317,8 +317,9 @@ class Checker:
         item = self.town.work.rows.get(number)
         if not propagates or item is None or item["IsDeleted"]:
             return
-        if all(change.call is not None for change in self.records[Side.WORK, number].changes):
-            yield f"task {task} was deleted, and its untouched item {number} stays"
+        told = any(one[:3] == ("work", str(number), "deleted_elsewhere") for one in self.attention)
+        if not told and all(change.call is not None for change in self.records[Side.WORK, number].changes):
+            yield f"task {task} was deleted, and its untouched item {number} stays, and nobody was told"
 
     def _unequal(self, task: int, row: Mapping[str, Any], number: int, item: Mapping[str, Any]) -> Iterator[str]:
         for name in FIELDS[Side.CRM]:
