@@ -23,7 +23,7 @@ import json
 import sqlite3
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -95,13 +95,21 @@ class Findings:
 class Checker:
     """Judges one town. `clocks_tell` is False where a server names no time: then who was later cannot be known.
 
+    `lost` are the records that were out of sight for a while: a pair of theirs is unlinked, and its end is a person's.
     `born` says from which call on the product has this journal: one whose state was lost knows nothing of older calls.
     """
 
     def __init__(
-        self, town: Town, people: People, *, clocks_tell: bool = True, born: Mapping[Side, int] | None = None
+        self,
+        town: Town,
+        people: People,
+        *,
+        clocks_tell: bool = True,
+        lost: Collection[tuple[Side, int]] = (),
+        born: Mapping[Side, int] | None = None,
     ) -> None:
         self.town, self.people, self.clocks_tell = town, people, clocks_tell
+        self.lost = lost
         self.born = born or dict.fromkeys(Side, 0)
         for side in Side:
             town.note_arrivals(side)
@@ -315,7 +323,8 @@ class Checker:
     def _orphans(self, task: int, propagates: bool) -> Iterator[str]:
         number = self.paired.get(task, 0)
         item = self.town.work.rows.get(number)
-        if not propagates or item is None or item["IsDeleted"]:
+        unseen = (Side.CRM, task) in self.lost or (Side.WORK, number) in self.lost
+        if not propagates or unseen or item is None or item["IsDeleted"]:
             return
         told = any(one[:3] == ("work", str(number), "deleted_elsewhere") for one in self.attention)
         if not told and all(change.call is not None for change in self.records[Side.WORK, number].changes):
@@ -385,14 +394,16 @@ class Checker:
 
 def _to_and_fro(name: str, there: str, other: Record, here: str, own: Record, last: Change) -> bool:
     """Whether a person's edits ended where the two sides had last agreed: only the net difference counts."""
+    sent = [change.at for record in (own, other) for change in record.changes if change.call is not None]
     written = [
         change.at
         for record, wire in ((own, here), (other, there))
         for change in record.changes
         if change.field == wire and change.call is not None and change.at < last.at
     ]
-    agreed = [change for change in own.changes if change.field == here and written and change.at <= max(written)]
-    return bool(agreed) and image(name, agreed[-1].value, last.value)
+    since = max(written, default=min(sent))  # a field that was never sent was agreed on when the item was created
+    agreed = [change.value for change in own.changes if change.field == here and change.at <= since]
+    return image(name, agreed[-1] if agreed else None, last.value)
 
 
 def _blurred(winner: Change, other: Record, loser: Change, own: Record, write: Change) -> bool:
