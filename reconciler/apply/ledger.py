@@ -104,10 +104,11 @@ class Ledger:
 
     def inscribed(self, tx: Transaction, link: Link, side: Side, row: Record) -> Link:
         """The link after a text of ours was written on its record and read back as `row`: no edit, only a stamp."""
-        half, ours = link.half(side), self.ours(side)
+        half, ours, lenses = link.half(side), self.ours(side), self.connection.policy.lenses
         own = row.modified if by_us(row, ours) is not False else half.own_stamp
-        self.learn(tx, side, row.author)
-        return with_half(link, side, observe(replace(half, own_stamp=own), row, self.connection.policy.lenses, ours))
+        if all(lenses[name].same(side, half.seen.get(name), value) for name, value in row.values.items()):
+            self.learn(tx, side, row.author)  # otherwise somebody else was here
+        return with_half(link, side, observe(replace(half, own_stamp=own), row, lenses, ours))
 
     def tell(self, tx: Transaction, verdicts: Iterable[Verdict]) -> None:
         """Remember what CRM tasks are to be told, if there is a field for it."""
