@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from reconciler.connection import Connection, Writers
 from reconciler.core import text
 from reconciler.core.model import Entry, Field, Link, Presence, Record, Side, Verdict
-from reconciler.core.observe import by_us, learn_author, observe, our_author, with_half
+from reconciler.core.observe import absorb_late, by_us, learn_author, observe, our_author, with_half
 from reconciler.core.pair import absent
 from reconciler.core.plan import unmarked
 from reconciler.errors import NotApplied, SideError
@@ -75,12 +75,12 @@ class Ledger:
 
     def observe(self, link: Link, side: Side, row: Record | None) -> Link:
         """The link after a fresh answer by id; None means that the record was not in it."""
-        half = link.half(side)
-        policy = self.connection.policy
-        newer = (
-            absent(half, self.now, confirm=False) if row is None else observe(half, row, policy.lenses, self.ours(side))
-        )
-        return link if newer == half else replace(with_half(link, side, newer), generation=link.generation + 1)
+        half, lenses = link.half(side), self.connection.policy.lenses
+        newer = absent(half, self.now, confirm=False) if row is None else observe(half, row, lenses, self.ours(side))
+        if newer == half:
+            return link
+        link = replace(with_half(link, side, newer), generation=link.generation + 1)
+        return absorb_late(link, lenses, {each: self.ours(each) for each in Side})
 
     def learn(self, tx: Transaction, side: Side, author: str | None) -> None:
         """Count a clean read-back in favour of the author it names."""

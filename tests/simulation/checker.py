@@ -23,7 +23,7 @@ import json
 import sqlite3
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -380,9 +380,7 @@ class Checker:
     def _moved_since(self, moment: datetime, side: Side, record: int, name: str) -> bool:
         """Whether a field has another value than at that time, as far as the two sides can tell such values apart."""
         found = [change for change in self.records[side, record].changes if change.field == FIELDS[side][name]]
-        then = [change.value for change in found if change.at <= moment]
-        now = [change.value for change in found]
-        return not image(name, then[-1] if then else None, now[-1] if now else None)
+        return not image(name, _at(found, moment), found[-1].value if found else None)
 
     def _copies(self) -> Iterator[str]:
         marked: dict[str, list[int]] = defaultdict(list)
@@ -401,17 +399,24 @@ class Checker:
 
 
 def _to_and_fro(name: str, there: str, other: Record, here: str, own: Record, last: Change) -> bool:
-    """Whether a person's edits ended where the two sides had last agreed: only the net difference counts."""
+    """Whether a person's edits ended where the two sides had last agreed: only the net difference counts.
+
+    They agree after a write, at the birth of the item, and whenever both happen to say the same.
+    """
     sent = [change.at for record in (own, other) for change in record.changes if change.call is not None]
-    written = [
-        change.at
-        for record, wire in ((own, here), (other, there))
-        for change in record.changes
-        if change.field == wire and change.call is not None and change.at < last.at
-    ]
+    mine = [change for change in own.changes if change.field == here and change.at < last.at]
+    theirs = [change for change in other.changes if change.field == there and change.at < last.at]
+    written = [change.at for change in (*mine, *theirs) if change.call is not None]
     since = max(written, default=min(sent))  # a field that was never sent was agreed on when the item was created
-    agreed = [change.value for change in own.changes if change.field == here and change.at <= since]
-    return image(name, agreed[-1] if agreed else None, last.value)
+    moments = [since, *(change.at for change in (*mine, *theirs) if change.at > since)]
+    agreed = [_at(mine, since)]
+    agreed += [_at(mine, at) for at in moments if image(name, _at(theirs, at), _at(mine, at))]
+    return any(image(name, value, last.value) for value in agreed)
+
+
+def _at(changes: Sequence[Change], moment: datetime) -> Any:
+    """The value at a time, None where it had never been set."""
+    return next((change.value for change in reversed(changes) if change.at <= moment), None)
 
 
 def _blurred(winner: Change, other: Record, loser: Change, own: Record, write: Change) -> bool:

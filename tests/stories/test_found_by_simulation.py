@@ -311,3 +311,19 @@ async def test_who_edits_between_our_write_and_its_read_back_is_not_taken_for_us
     await world.once()
     authors = [name for side in Side for name in world.store.fact(f"authors.{side}") or {}]
     assert not [name for name in authors if "NV003" in name]
+
+
+async def test_our_late_write_that_lands_just_before_the_next_one_is_no_edit_either(world: World) -> None:
+    # It showed in the read before the write only. There it was taken for a person's edit, newer than the real one, which
+    # it then replaced: at once, because the field had been dropped before.
+    task, item = await world.pair()
+    world.crm.edit(task, task_name="Nháp")
+    world.crm.faults.order("by-id", "hook_before", hook=lambda: world.crm.edit(task, task_name="Đầu tiên"))
+    await world.once()
+    world.work.faults.order("update-tasks", "late")
+    await world.once()
+    world.crm.edit(task, task_name="Sau cùng")
+    world.work.faults.order("get-tasks-by-id", "hook_before", hook=world.work.run_late)
+    for _ in range(3):
+        await world.once(tick=90)
+    assert world.item(item)["TaskName"] == world.task(task)["task_name"] == "Sau cùng"
