@@ -59,7 +59,9 @@ class Ledger:
         return [
             link
             for link in self.links.values()
-            if link.key and side in unmarked(link, policy) and link.half(side).presence is Presence.PRESENT
+            if link.key
+            and side in unmarked(link, policy)
+            and all(link.half(each).presence is Presence.PRESENT for each in Side)
         ]
 
     def server_floor(self, side: Side) -> datetime:

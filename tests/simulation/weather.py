@@ -30,7 +30,8 @@ LISTINGS: Final = {Side.CRM: "list", Side.WORK: "get-tasks"}
 class Weather:
     """`orders` counts the faults that were ordered; `refused` says that an element was, so that a person must help.
 
-    `lost` are the records that were out of sight for a while. `clocks_tell` is False where answers name no time or come from a cache: then nobody can know who was later.
+    `lost` are the records that were out of sight for a while. `clocks_tell` is False where answers name no time or come
+    from a cache: then nobody can know who was later.
     """
 
     def __init__(self, town: Town, rng: random.Random) -> None:

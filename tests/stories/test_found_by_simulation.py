@@ -314,8 +314,8 @@ async def test_who_edits_between_our_write_and_its_read_back_is_not_taken_for_us
 
 
 async def test_our_late_write_that_lands_just_before_the_next_one_is_no_edit_either(world: World) -> None:
-    # It showed in the read before the write only. There it was taken for a person's edit, newer than the real one, which
-    # it then replaced: at once, because the field had been dropped before.
+    # It showed in the read before the write only. There it was taken for a person's edit, newer than the real one,
+    # which it then replaced: at once, because the field had been dropped before.
     task, item = await world.pair()
     world.crm.edit(task, task_name="Nháp")
     world.crm.faults.order("by-id", "hook_before", hook=lambda: world.crm.edit(task, task_name="Đầu tiên"))
@@ -327,3 +327,18 @@ async def test_our_late_write_that_lands_just_before_the_next_one_is_no_edit_eit
     for _ in range(3):
         await world.once(tick=90)
     assert world.item(item)["TaskName"] == world.task(task)["task_name"] == "Sau cùng"
+
+
+async def test_an_edit_that_a_read_for_another_purpose_saw_stops_the_deletion() -> None:
+    # The reading before a marker saw the edit, and the deletion in the same cycle took it for the plan's.
+    world = World(deletes={"policy": "propagate"})
+    task = world.crm.add(**TARGET)
+    world.crm.faults.order("update", "drop_before")
+    await world.once()
+    [item] = world.work.by_marker(task)
+    world.work.delete(item)
+    world.crm.faults.order("by-id", "hook_before", hook=lambda: world.crm.edit(task, task_name="Vẫn cần"))
+    await world.once(tick=90)
+    await world.once()
+    assert not world.task(task)["is_deleted"]
+    assert world.attention() == [("crm", str(task), "deleted_elsewhere")]
