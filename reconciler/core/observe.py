@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Final
 
 from reconciler.core import text
-from reconciler.core.lenses import Lens, Lenses
+from reconciler.core.lenses import Lens, Lenses, empty
 from reconciler.core.model import Field, Half, Link, Record, Side, Value, Wanted
 
 
@@ -97,12 +97,13 @@ def absorb_late(link: Link, lenses: Lenses, ours: Mapping[Side, str | None]) -> 
 
 
 FEW: Final = (Field.STATUS, Field.OWNER)
-"""Fields of few values: that a person chose the same as our write was to bring may be chance, elsewhere it is not."""
+"""Fields of few values: a person may choose what our write was to bring by chance. Elsewhere only clearing is like that."""
 
 
 def _typed(half: Half, want: Wanted, wanted: Iterable[Wanted], lenses: Lenses, ours: str | None) -> bool:
     """Whether a person was the record's last editor, and nothing but this field can be what that person changed."""
-    if want.field not in FEW or ours is None or half.author is None or half.author == ours:
+    chance = want.field in FEW or empty(want.value)
+    if not chance or ours is None or half.author is None or half.author == ours:
         return False
     known = {name: [half.base.get(name)] for name in lenses if name is not want.field}
     for other in wanted:

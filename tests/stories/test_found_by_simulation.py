@@ -345,8 +345,8 @@ async def test_an_edit_that_a_read_for_another_purpose_saw_stops_the_deletion() 
 
 
 async def test_saving_a_record_after_our_unclear_write_does_not_make_its_values_a_persons(stored: World) -> None:
-    # The write had landed, the process died, and somebody saved the record for another reason. Our own value then looked
-    # like that person's edit, and beat the newer one of the other side.
+    # The write had landed, the process died, and somebody saved the record for another reason. Our own value then
+    # looked like that person's edit, and beat the newer one of the other side.
     world = stored
     task, item = await world.pair()
     world.work.edit(item, Deadline="2026-04-28T10:00:00+07:00", Description="Mới")
