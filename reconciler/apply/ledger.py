@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from reconciler.connection import Connection, Writers
 from reconciler.core import text
@@ -16,6 +17,8 @@ from reconciler.core.pair import absent
 from reconciler.core.plan import unmarked
 from reconciler.errors import NotApplied, SideError
 from reconciler.ports import Store, Transaction
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -122,13 +125,20 @@ class Ledger:
         for link in tx.save_links(links):
             self.links[link.crm.id] = link
 
-    async def wait_out(self, refused: NotApplied) -> None:
-        """Wait as long as the server asked, if that is bearable within a cycle; otherwise the side is left alone."""
-        wait = refused.retry_after or timedelta(0)
-        if wait > self.connection.policy.retry_for:
-            raise refused
+    async def once_more(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """What `attempt` returns. If its write was surely not applied, it is made once more, from fresh reads.
+
+        Before that comes the wait that the server asked for, if it is bearable within a cycle.
+        """
+        try:
+            return await attempt()
+        except NotApplied as refused:
+            wait = refused.retry_after or timedelta(0)
+            if wait > self.connection.policy.retry_for:
+                raise
         if wait:
             await self.connection.clock.sleep(wait.total_seconds())
+        return await attempt()
 
     def entry(self, kind: str, link: Link, side: Side, name: Field | None = None, **rest: object) -> Entry:
         """A journal entry about a link; stamps and ids come from it."""

@@ -97,7 +97,7 @@ def absorb_late(link: Link, lenses: Lenses, ours: Mapping[Side, str | None]) -> 
 
 
 FEW: Final = (Field.STATUS, Field.OWNER)
-"""Fields of few values: a person may choose what our write was to bring by chance. Elsewhere only clearing is like that."""
+"""Fields of few values: by chance a person may choose what our write was to bring. Elsewhere only clearing is so."""
 
 
 def _typed(half: Half, want: Wanted, wanted: Iterable[Wanted], lenses: Lenses, ours: str | None) -> bool:

@@ -305,9 +305,9 @@ async def test_who_edits_between_our_write_and_its_read_back_is_not_taken_for_us
     # The person's name was learnt as the one that our own writes leave: later edits of theirs looked like writes of an
     # older state, and the pair's bases were thrown away.
     task = world.crm.add(**TARGET)
-    edit = {"by": "NV003"}
-    world.work.faults.order("insert-tasks", "hook_after", hook=lambda: world.work.edit(7001, Description="Mới", **edit))
-    world.crm.faults.order("update", "hook_after", hook=lambda: world.crm.edit(task, task_name="Gọi lại", **edit))
+    work, crm = world.work.faults, world.crm.faults
+    work.order("insert-tasks", "hook_after", hook=lambda: world.work.edit(7001, by="NV003", Description="Mới"))
+    crm.order("update", "hook_after", hook=lambda: world.crm.edit(task, by="NV003", task_name="Gọi lại"))
     await world.once()
     authors = [name for side in Side for name in world.store.fact(f"authors.{side}") or {}]
     assert not [name for name in authors if "NV003" in name]
