@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from reconciler.core.advice import advice, cause
 from reconciler.core.attention import fixer, grouped
 from reconciler.core.model import Attention, Code, CycleRow, Entry, Field, Link, Side, Value
 from reconciler.message import unpack
@@ -45,12 +46,14 @@ def differences_of(link: Link) -> list[Json]:
 
 
 def attention_data(entry: Attention) -> Json:
-    """One entry of the attention list; `who` can fix it, `words` are the server's own."""
+    """One entry of the attention list; `who` can fix it by doing `fix`, `words` are the server's own."""
     return {
         "side": entry.side.value,
         "id": entry.id,
         "code": entry.code.value,
+        "cause": cause(entry.code),
         "who": fixer(entry.code),
+        "fix": advice(entry.code),
         "message": entry.message,
         "words": entry.words,
         "field": entry.field.value if entry.field else None,

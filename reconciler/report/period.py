@@ -36,6 +36,9 @@ LAGS: Final = ((60, "1m"), (120, "2m"), (300, "5m"), (3600, "1h"), (86400, "1d")
 """Upper bounds in seconds of the classes of lag, and their names; what took longer is "more"."""
 
 
+LAG_NAMES: Final = (*(name for _, name in LAGS), "more")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Period:
     """From `since` to `until`, which is not included; both aware."""
@@ -101,8 +104,8 @@ def period_data(*, name: str, state: StateReader, period: Period, generated_at: 
         "operations": {key: dict(counts) for key, counts in sorted(account.operations.items())},
         "by_day": {day: dict(account.by_day.get(day, {})) for day in period.days},
         "conflicts": [
-            {"field": name, "winner": winner, "count": count}
-            for (name, winner), count in sorted(account.conflicts.items())
+            {"field": name, "winner": winner, "reason": reason, "count": count}
+            for (name, winner, reason), count in sorted(account.conflicts.items())
         ],
         "lag": dict(account.lags),
         "last_cycle_at": utc(next((row.finished_at for row in state.cycles(limit=1)), None)),
@@ -185,8 +188,8 @@ class _Account:
     )
     operations: dict[str, Counter[str]] = field(default_factory=dict)
     by_day: dict[str, Counter[str]] = field(default_factory=dict)
-    conflicts: Counter[tuple[str, str]] = field(default_factory=Counter)
-    lags: Counter[str] = field(default_factory=lambda: Counter({name: 0 for _, name in LAGS} | {"more": 0}))
+    conflicts: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    lags: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(LAG_NAMES, 0)))
     added: int = 0
     removed: int = 0
     after: int = 0
@@ -218,7 +221,8 @@ class _Account:
                 self.config.append({key: entry_data(entry)[key] for key in ("id", "at", "rule", "old", "new")})
             case "conflict":
                 winner = entry.side.other.value if entry.side else ""
-                self.conflicts[(entry.field.value if entry.field else "", winner)] += 1
+                decision = str(entry.detail.get("decision", "conflict"))
+                self.conflicts[(entry.field.value if entry.field else "", winner, decision)] += 1
 
     def end(self) -> None:
         for row in self.joiner.rest():

@@ -150,7 +150,7 @@ async def test_a_conflict_names_winner_and_loser_and_is_an_exception(world: Worl
     assert (row["winner"], row["loser"], row["before"], row["after"]) == (
         "work", "crm", "Bán hàng sửa", "Công việc sửa",
     )  # fmt: skip
-    assert data(world)["conflicts"] == [{"field": "title", "winner": "work", "count": 1}]
+    assert data(world)["conflicts"] == [{"field": "title", "winner": "work", "reason": "conflict", "count": 1}]
     assert "conflict" in {row["kind"] for row in exceptions(world)}
 
 
