@@ -17,7 +17,7 @@ from reconciler.report.summary import Fidelity, dry_summary
 
 def dry_document(data: Json, *, fidelity: Fidelity | None = None, intact_to: int | None = None) -> Document:
     """The dry run `data` for people. For `fidelity` and `intact_to` see the summary."""
-    footing = Footing(query=say("report"), version=data["version"])
+    footing = Footing(query="report", version=data["version"])
     planned = (c.DIRECTION, c.KIND, *c.PAIR, c.BEFORE, c.AFTER, c.REASON, c.RULE, *c.STAMPS, c.WINNER, c.LOSER)
     values = (c.CRM_VALUE, c.WORK_VALUE)
     differing = (*c.PAIR, *values)
