@@ -47,15 +47,14 @@ def bars(title: str, columns: Sequence[Column], rows: Sequence[Json], translate:
             left += width
         parts.append(Markup('<text x="{:.1f}" y="{}" class="total">{}</text>').format(left + 6, top + 14, count(total)))
     parts.append(Markup("</svg>"))
-    return Markup("").join(parts) + legend(counted, translate)
+    used = [(place, column) for place, column in enumerate(counted) if any(row.get(column.key) for row in rows)]
+    return Markup("").join(parts) + (legend(used, translate) if len(counted) > 1 else Markup(""))
 
 
-def legend(columns: Sequence[Column], translate: Translate) -> Markup:
-    """What the colours mean; one colour needs no words."""
-    if len(columns) < 2:
-        return Markup("")
+def legend(columns: Sequence[tuple[int, Column]], translate: Translate) -> Markup:
+    """What the colours mean, each by its number."""
     named = [
         Markup('<span><i class="c{}"></i>{}</span>').format(place % COLOURS, escape(into(column.heading, translate)))
-        for place, column in enumerate(columns)
+        for place, column in columns
     ]
     return Markup('<p class="legend">{}</p>').format(Markup("").join(named))

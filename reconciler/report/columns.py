@@ -29,7 +29,7 @@ UNTIL: Final = Column(key="until", heading=say("Until"), form=Form.MOMENT)
 AT: Final = Column(key="at", heading=say("Time"), form=Form.MOMENT)
 WORDS: Final = Column(key="words", heading=say("Words of the server"))
 OPERATOR: Final = Column(key="operator", heading=say("Operator"))
-DAY: Final = Column(key="day", heading=say("Day"))
+DAY: Final = Column(key="day", heading=say("Day"), form=Form.DAY)
 
 PAIR: Final = (CRM_ID, WORK_ID, TITLE, FIELD)
 STAMPS: Final = (CRM_STAMP, WORK_STAMP)

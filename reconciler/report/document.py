@@ -15,7 +15,7 @@ from enum import StrEnum, auto
 from typing import Any, Final
 
 from reconciler.core.model import ZONE, Side
-from reconciler.message import say, word
+from reconciler.message import Message, say, word
 
 Json = dict[str, Any]
 
@@ -30,6 +30,7 @@ class Form(StrEnum):
     TEXT = auto()
     WORD = auto()
     VALUE = auto()
+    DAY = auto()
     MOMENT = auto()
     STAMP = auto()
     COUNT = auto()
@@ -43,6 +44,17 @@ class Column:
     key: str
     heading: str
     form: Form = Form.TEXT
+
+    @property
+    def headed(self) -> str:
+        """The heading, with the zone of its times; of a stamp, that the corrected time follows."""
+        match self.form:
+            case Form.MOMENT:
+                return say("{heading} (GMT+7)", heading=self.heading)
+            case Form.STAMP:
+                return say("{heading} → corrected (GMT+7)", heading=self.heading)
+            case _:
+                return self.heading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +176,8 @@ def shown(value: object) -> str:
     """A field value on one line; empty is said."""
     if value is None or value == "" or value == []:
         return say("(empty)")
+    if isinstance(value, Message):
+        return value
     text = ", ".join(str(one) for one in value) if isinstance(value, list) else str(value)
     return text.replace("\r\n", " ⏎ ").replace("\n", " ⏎ ")
 
@@ -187,8 +201,10 @@ def cell(column: Column, row: Json) -> str:
             return shown_field(row.get("field"), value) if row.get("field") else "" if value is None else shown(value)
         case Form.WORD:
             return word(value) if value else ""
+        case Form.DAY:
+            return shown_field("start", value)
         case Form.MOMENT:
-            return local(value) if value else ""
+            return _clock(value) if value else ""
         case Form.STAMP:
             return _stamp(value, row.get(column.key.replace("modified", "corrected")))
         case Form.COUNT:
@@ -201,9 +217,13 @@ def _stamp(stamp: str | None, corrected: str | None) -> str:
     if stamp is None:
         return ""
     if corrected is None or corrected == stamp:
-        return local(stamp)
-    clock = local(corrected).split(" ")[1]
-    return say("{stamp}, corrected {clock}", stamp=local(stamp), clock=clock)
+        return _clock(stamp)
+    return f"{_clock(stamp)} → {_clock(corrected).split(' ')[1]}"
+
+
+def _clock(moment: str) -> str:
+    """A local time without its zone, which the heading names."""
+    return local(moment).removesuffix(" (GMT+7)")
 
 
 def plain_cell(value: object) -> str:

@@ -229,6 +229,12 @@ def _warnings(data: Json) -> Iterator[str]:
     if data["halted"]:
         halted = data["halted"]
         yield say("HALTED ({reason}): {message}", reason=word(halted["reason"]), message=halted["message"])
+        if halted.get("fingerprint"):
+            yield say(
+                "{count} operations are held; `reconciler resume --reason .. --approve {fingerprint}` applies them",
+                count=halted["count"],
+                fingerprint=halted["fingerprint"],
+            )
     if caught_up := days_between(data["last_cycle_at"], data["generated_at"]):
         yield say(
             "the last cycle ended {at}: this catches up {days} days, and the update limit counts for as many",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from itertools import islice
@@ -85,6 +85,7 @@ def period_data(*, name: str, state: StateReader, period: Period, generated_at: 
     account.end()
     linked = state.tally().linked
     closing = linked - account.after
+    existing = _existing(state, period, generated_at)
     return {
         "connection": name,
         "mode": "period",
@@ -102,17 +103,24 @@ def period_data(*, name: str, state: StateReader, period: Period, generated_at: 
         },
         "rows": dict(account.rows),
         "operations": {key: dict(counts) for key, counts in sorted(account.operations.items())},
-        "by_day": {day: dict(account.by_day.get(day, {})) for day in period.days},
+        "by_day": {day: dict(account.by_day.get(day, {})) for day in sorted({*existing, *account.by_day})},
         "conflicts": [
             {"field": name, "winner": winner, "reason": reason, "count": count}
             for (name, winner, reason), count in sorted(account.conflicts.items())
         ],
         "lag": dict(account.lags),
         "last_cycle_at": utc(next((row.finished_at for row in state.cycles(limit=1)), None)),
-        **account.continuity(state.fact("today")),
+        **account.continuity(state.fact("today"), existing),
         "halts": account.halts(),
         "config_changes": account.config,
     }
+
+
+def _existing(state: StateReader, period: Period, now: datetime) -> list[str]:
+    """The days of the period on which the connection existed: not before its first cycle, not after now."""
+    connected = state.fact("connected_at")
+    first = day_of(datetime.fromisoformat(connected)) if connected else ""
+    return [day for day in period.days if first <= day <= day_of(now)]
 
 
 def candidates(state: StateReader) -> Json:
@@ -260,13 +268,15 @@ class _Account:
             one["seconds"] = int((until - since).total_seconds()) if since else None
         return self._halts
 
-    def continuity(self, today: Mapping[str, Any] | None) -> Json:
-        """The cycles of each day, and every gap that touches the period. Today's line is still in the state.
+    def continuity(self, today: Mapping[str, Any] | None, existing: Collection[str]) -> Json:
+        """The cycles of each day on which the connection existed, and every gap that touches the period.
+
+        Today's line is still in the state.
 
         `gaps_unlisted` counts those that a day had too many of to keep one by one.
         """
         lines = self.lines | ({today["line"]["day"]: day_in(today["line"])} if today else {})
-        days = [lines.get(day, Day(day=day)) for day in self.period.days]
+        days = [lines.get(day, Day(day=day)) for day in existing]
         return {
             "days": [{"day": one.day, "cycles": one.cycles, "outcomes": dict(one.outcomes)} for one in days],
             "gaps": [

@@ -29,7 +29,7 @@ def _lines(document: Document) -> Iterator[str]:
         for row in table.rows:
             empty = False
             cells = [(column, cell(column, row)) for column in table.columns]
-            named = [say("{name}: {value}", name=column.heading, value=text) for column, text in cells if text]
+            named = [say("{name}: {value}", name=column.headed, value=text) for column, text in cells if text]
             yield say("  {row}", row=joined(named, "; "))
         if empty:
             yield say("  nothing")

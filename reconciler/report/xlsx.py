@@ -87,9 +87,7 @@ class _Writer:
         sheet.freeze_panes(1, 0)
         for place, column in enumerate(table.columns):
             sheet.set_column(place, place, WIDTHS.get(column.form, 28))
-            zoned = column.form is Form.MOMENT
-            heading = say("{heading} (GMT+7)", heading=column.heading) if zoned else column.heading
-            self._string(sheet, 0, place, heading, self._heading)
+            self._string(sheet, 0, place, column.headed, self._heading)
         return sheet
 
     def _cell(self, sheet: Any, number: int, place: int, column: Column, row: Json) -> None:
