@@ -23,9 +23,8 @@ from reconciler.cli import main
 from reconciler.cli.speaking import everything, helped
 from reconciler.core import model
 from reconciler.core.observe import Landed
-from reconciler.report.changes import OPEN
 from reconciler.report.columns import COUNTED
-from reconciler.report.period import LAG_NAMES
+from reconciler.report.document import PHRASES
 from reconciler.report.summary import CANDIDATES
 from reconciler.settings import Settings
 from reconciler.words import DOMAIN, FOLDER, preferred, translator
@@ -111,7 +110,7 @@ def model_words() -> Iterator[str]:
         "new_state",
     )
     yield from (landed.value for landed in Landed)
-    yield from (*COUNTED, *LAG_NAMES, *CANDIDATES, OPEN, "crm_to_work", "work_to_crm", "count")
+    yield from (name for name in (*COUNTED, *CANDIDATES) if name not in PHRASES)
 
 
 def wanted() -> set[str]:

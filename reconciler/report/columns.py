@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from reconciler.message import say, word
-from reconciler.report.document import Column, Form
+from reconciler.message import say
+from reconciler.report.document import Column, Form, phrase
 
 DIRECTION: Final = Column(key="direction", heading=say("Direction"), form=Form.WORD)
 KIND: Final = Column(key="kind", heading=say("Operation"), form=Form.WORD)
@@ -40,4 +40,4 @@ COUNTED: Final = ("create", "update_work", "update_crm", "delete", "unlink", "li
 
 def counts(*keys: str) -> tuple[Column, ...]:
     """Columns of counts, headed by the word for what is counted."""
-    return tuple(Column(key=key, heading=word(key), form=Form.COUNT) for key in keys)
+    return tuple(Column(key=key, heading=phrase(key), form=Form.COUNT) for key in keys)

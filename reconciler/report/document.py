@@ -23,6 +23,34 @@ DATES: Final = ("start", "due")
 """Fields whose values are days or instants; people read them as 02/03/2026."""
 
 
+PHRASES: Final[Mapping[str, str]] = {
+    "crm": say("CRM side"),
+    "work": say("Work side"),
+    "crm_to_work": say("CRM → Work"),
+    "work_to_crm": say("Work → CRM"),
+    "update_crm": say("change in the CRM"),
+    "update_work": say("change in Work"),
+    "text": say("result told in the CRM"),
+    "no_outcome": say("outcome not known"),
+    "not_applied": say("surely not applied"),
+    "server_answer": say("altered by the server"),
+    "user_edit": say("edited by a person meanwhile"),
+    "count": say("number"),
+    "1m": say("up to 1 minute"),
+    "2m": say("up to 2 minutes"),
+    "5m": say("up to 5 minutes"),
+    "1h": say("up to 1 hour"),
+    "1d": say("up to 1 day"),
+    "more": say("longer"),
+}
+"""Codes that a report says in more than their own word."""
+
+
+def phrase(code: str) -> str:
+    """A code as a report says it."""
+    return PHRASES.get(code) or word(code)
+
+
 class Form(StrEnum):
     """How a cell is read: `WORD` is a code of ours, `VALUE` a value of the row's `field`, `STAMP` a server's time with
     its correction beside it (under the same key with `corrected` for `modified`), `ID` a record's id."""
@@ -200,7 +228,7 @@ def cell(column: Column, row: Json) -> str:
         case Form.VALUE:
             return shown_field(row.get("field"), value) if row.get("field") else "" if value is None else shown(value)
         case Form.WORD:
-            return word(value) if value else ""
+            return phrase(value) if value else ""
         case Form.DAY:
             return shown_field("start", value)
         case Form.MOMENT:

@@ -194,12 +194,12 @@ def _facts(data: Json) -> Iterator[tuple[str, str]]:
         reading = data["reads"].get(side.value)
         read = say("complete") if reading and reading["complete"] else say("NOT complete")
         rows = say("{read}; {rows} rows", read=read, rows=reading["rows"]) if reading else read
-        yield say("Reading of the {side}", side=word(side.value)), rows
+        yield say("Reading of the {side} side", side=word(side.value)), rows
         clock = data["clocks"][side.value]
         offset = (
             say("unknown") if clock["offset"] is None else f"{clock['offset']:+.1f} s (± {clock['uncertainty']:.1f} s)"
         )
-        yield say("Clock offset of the {side}", side=word(side.value)), offset
+        yield say("Clock offset of the {side} side", side=word(side.value)), offset
     yield say("Config fingerprint"), data["config"]
     yield say("Plan fingerprint"), data["fingerprint"]
     yield say("Time zone"), "Asia/Ho_Chi_Minh (GMT+7)"
@@ -208,7 +208,7 @@ def _facts(data: Json) -> Iterator[tuple[str, str]]:
 
 def side_fact(side: Side, mark: str | None) -> tuple[str, str]:
     """Up to when a side was read."""
-    return say("{side} read up to", side=word(side.value)), local(mark)
+    return say("The {side} side was read up to", side=word(side.value)), local(mark)
 
 
 def _header(data: Json) -> Json:

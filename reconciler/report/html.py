@@ -18,10 +18,11 @@ from markupsafe import Markup, escape
 from reconciler.core.model import Side
 from reconciler.message import Translate, into
 from reconciler.report.charts import bars
-from reconciler.report.document import Column, Document, Form, Json, Table, address, cell
+from reconciler.report.document import Column, Document, Form, Json, Table, address, cell, phrase
 
 SIDES: Final = {"crm_id": Side.CRM, "work_id": Side.WORK}
-NARROW: Final = (Form.ID, Form.COUNT)
+LOOSE: Final = (Form.TEXT, Form.VALUE)
+"""Forms of cells that may be broken anywhere: what people type may be one long word."""
 
 
 def document_html(document: Document, translate: Translate) -> Iterator[str]:
@@ -51,7 +52,7 @@ def _rows(document: Document, table: Table, translate: Translate) -> Iterator[Ma
 
     @cache
     def word(code: str) -> str:
-        return str(escape(translate(code)))
+        return str(escape(into(phrase(code), translate)))
 
     def written(column: Column, row: Json) -> str:
         value = row.get(column.key)
@@ -59,7 +60,7 @@ def _rows(document: Document, table: Table, translate: Translate) -> Iterator[Ma
             return f"<td>{word(value)}" if value else "<td>"
         text = escape(into(cell(column, row), translate))
         if column.form is not Form.ID:
-            return f'<td class="n">{text}' if column.form in NARROW else f"<td>{text}"
+            return f'<td class="t">{text}' if column.form in LOOSE else f"<td>{text}"
         side = SIDES.get(column.key) or (Side(row["side"]) if column.key == "id" and "message" in row else None)
         link = address(document.pages, side, value) if side else None
         return (

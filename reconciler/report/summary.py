@@ -90,7 +90,7 @@ def _contested(decided: Mapping[tuple[str, str], int]) -> str:
     if not whole:
         return say("Edited on both sides: no field.")
     parts = [
-        say("{count} kept from {side} ({reason})", count=count(number), side=word(side), reason=word(reason))
+        say("{count} kept from the {side} side ({reason})", count=count(number), side=word(side), reason=word(reason))
         for (side, reason), number in sorted(decided.items())
     ]
     return say(
