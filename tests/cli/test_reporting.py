@@ -84,7 +84,7 @@ def test_options_that_make_no_sense_are_usage_errors(product: Product, options: 
     assert product.run("report", *options, code=2).err
 
 
-def test_the_document_speaks_the_language_of_the_connection_and_the_terminal_that_of_its_person(
+def test_a_document_speaks_the_language_of_the_connection_and_a_terminal_that_of_its_person(
     product: Product,
 ) -> None:
     assert '<html lang="vi">' in product.run("report", "--format", "html", env={"LC_ALL": "C"}).out
