@@ -227,8 +227,7 @@ def _written(operations: Mapping[str, Mapping[str, int]]) -> str:
             kind=phrase(kind),
             count=count(sum(outcomes.values())),
             outcomes=joined(
-                [say("{count} {name}", count=count(number), name=phrase(name)) for name, number in outcomes.items()],
-                ", ",
+                [say("{count} {name}", count=count(number), name=phrase(one)) for one, number in outcomes.items()], ", "
             ),
         )
         for kind, outcomes in operations.items()

@@ -8,7 +8,7 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from html.parser import HTMLParser
 from typing import Any
 
@@ -70,7 +70,7 @@ SCRIPTS = tuple(wrap.replace("{}", tag, 1) for tag in TAGS for wrap in WRAPPED)
 
 
 def document(
-    rows: list[Json], *columns: Column, pages: dict[str, str] | None = None, named: str = "an-phat"
+    rows: Iterable[Json], *columns: Column, pages: dict[str, str] | None = None, named: str = "an-phat"
 ) -> Document:
     """A document of one table."""
     footing = Footing(query="q", version="1")
