@@ -207,6 +207,9 @@ class _SecretFiles(_Source):
         for credential in self._credentials(f"{section}_{key}"):
             if _is_file(credential):
                 return {key: self._content(credential, (section, key))}
+        secret = _field_at((section, key))
+        if secret is not None and not secret.is_required():
+            return {}
         ways = say("give {key} or {key}_file, or load systemd's credential {name}", key=key, name=f"{section}_{key}")
         raise self._fault((section, key), say("is missing; {ways}", ways=ways))
 

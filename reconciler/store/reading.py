@@ -14,6 +14,7 @@ from reconciler.core.model import (
     Claim,
     CycleRow,
     Entry,
+    Extent,
     Intent,
     Link,
     Sending,
@@ -23,6 +24,7 @@ from reconciler.core.model import (
     Verdict,
 )
 from reconciler.store import codec, rows
+from reconciler.store.journal import GENESIS
 from reconciler.store.database import Opened, translated
 from reconciler.store.sql import chunks
 from reconciler.store.tables import (
@@ -171,6 +173,16 @@ class SqlReader:
         if entry is not None:
             statement = statement.where(JOURNAL.c.id == entry)
         return (rows.entry_load(row) for row in self._pages(statement))
+
+    def extent(self, after: int = 0) -> Extent:
+        last = self._rows(select(JOURNAL.c.id, JOURNAL.c.hash).order_by(JOURNAL.c.id.desc()).limit(1))
+        counted = select(JOURNAL.c.kind, JOURNAL.c.side, func.count().label("entries")).where(JOURNAL.c.id > after)
+        found = self._rows(counted.group_by(JOURNAL.c.kind, JOURNAL.c.side))
+        return Extent(
+            entries=last[0]["id"] if last else 0,
+            head=last[0]["hash"] if last else GENESIS,
+            kinds={(row["kind"], Side(row["side"]) if row["side"] else None): row["entries"] for row in found},
+        )
 
     def journal_rows(self) -> Iterator[codec.Row]:
         """The whole journal with its secrets and seals, for checking the chain.

@@ -1,0 +1,80 @@
+"""Carries notices one way: in the background, with a few repeats, and never at anybody's cost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from reconciler.notify.notice import Notice
+from reconciler.ports import Clock
+
+QUEUED: Final = 50
+"""Notices that wait at most; what comes on top is dropped, for the newest of a storm says the least."""
+
+WAITS: Final = (10.0, 60.0, 300.0)
+"""Seconds between one attempt and the next; after the last one the notice is dropped."""
+
+DEADLINE: Final = 60.0
+"""Seconds that one attempt may take in all."""
+
+
+class Way(Protocol):
+    """A way out of the machine. `send` raises whatever went wrong; it may be called again with the same notice."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def send(self, notice: Notice) -> None: ...
+
+
+class Refused(Exception):
+    """A notice that was taken in part, or never will be: sending it again would do harm."""
+
+
+class Full(Exception):
+    """Too many notices wait already."""
+
+
+Ended = Callable[[Notice, "Exception | None"], None]
+"""Told of each notice that has left, or why it was dropped."""
+
+
+class Courier:
+    """One way with its queue. `carry` never waits and never raises; the rest happens in a task of its own."""
+
+    def __init__(self, way: Way, clock: Clock, ended: Ended) -> None:
+        self.way = way
+        self._clock = clock
+        self._ended = ended
+        self._queue: asyncio.Queue[Notice] = asyncio.Queue(QUEUED)
+        self._task = asyncio.create_task(self._run())
+
+    def carry(self, notice: Notice) -> None:
+        try:
+            self._queue.put_nowait(notice)
+        except asyncio.QueueFull:
+            self._ended(notice, Full())
+
+    async def close(self) -> None:
+        """Stop at once; what has not left stays where its giver keeps it."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while True:
+            notice = await self._queue.get()
+            self._ended(notice, await self._delivered(notice))
+
+    async def _delivered(self, notice: Notice) -> Exception | None:
+        """Try, and try again; None once it has left, else the last failure."""
+        for wait in (*WAITS, None):
+            try:
+                async with asyncio.timeout(DEADLINE):
+                    await self.way.send(notice)
+                return None
+            except Exception as error:
+                if wait is None or isinstance(error, Refused):
+                    return error
+            await self._clock.sleep(wait)
+        raise AssertionError("unreachable")
