@@ -32,8 +32,6 @@ from reconciler.cycle import Result, observe_cycle, run_cycle
 from reconciler.errors import ConfigError, Halted, Problem, UsageError
 from reconciler.message import say
 from reconciler.notify.courier import Way
-from reconciler.notify.mail import Mail
-from reconciler.notify.webhook import Webhook
 from reconciler.ports import Clock, StateReader, Store
 from reconciler.settings import Route as RouteSettings
 from reconciler.settings import Settings
@@ -256,6 +254,9 @@ def _way(settings: Settings, world: World, limits: HttpLimits, side: Side) -> ht
 
 def ways(settings: Settings) -> list[Way]:
     """The ways by which notices leave this machine."""
+    from reconciler.notify.mail import Mail  # neither is needed by a command that only reads the state
+    from reconciler.notify.webhook import Webhook
+
     notify, translate = settings.notify, translator(settings.connection.language)
     found: list[Way] = []
     if notify.smtp:

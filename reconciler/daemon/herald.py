@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from datetime import date
+from contextlib import suppress
+from datetime import date, datetime
 from typing import Any, Final
 
 from reconciler import app
 from reconciler.daemon.happening import Asked, Ended, Happening
 from reconciler.daemon.log import logger
-from reconciler.notify.courier import Courier
+from reconciler.errors import ReconcilerError
+from reconciler.notify.courier import QUEUED, Courier
 from reconciler.notify.digest import begun, digest, last_due
 from reconciler.notify.notice import Notice, packed, unpacked
-from reconciler.notify.situation import situation
+from reconciler.notify.situation import Situation, situation
 from reconciler.notify.watching import Memory, look, recalled, remembered
 from reconciler.ports import Clock, Store
 from reconciler.settings import Settings
@@ -30,9 +32,6 @@ OUTBOX: Final = "notices_outbox"
 
 DIGESTED: Final = "notices_digested"
 """The fact that says where the last digest ended."""
-
-KEPT: Final = 100
-"""Notices that the outbox holds at most; the oldest are dropped first."""
 
 Count = Callable[[str, str, str], None]
 """Counts a notice: connection, way, and sent or dropped."""
@@ -93,14 +92,15 @@ class Herald:
     def _resume(self) -> None:
         """Carry what still lies in the outbox; what has no way any more is forgotten."""
         outbox = self._outbox()
-        for mark, waiting in outbox.items():
+        for waiting in outbox.values():
             waiting["ways"] = [name for name in waiting["ways"] if name in self._couriers]
-            self._carry(unpacked(waiting["notice"]), waiting["ways"])
         self._keep({OUTBOX: {mark: waiting for mark, waiting in outbox.items() if waiting["ways"]}})
+        for waiting in outbox.values():
+            self._carry(unpacked(waiting["notice"]), waiting["ways"])
 
     def _tell(self, ended: Ended, settings: Settings) -> None:
         now, name, notify = self._clock.now(), settings.connection.name, settings.notify
-        seen = situation(name, self._store, ended.error, now)
+        seen = self._seen(name, ended.error, now)
         notices, memory = look(seen, recalled(self._facts.get(TOLD)), personal=notify.personal)
         facts: dict[str, Any] = {TOLD: remembered(memory)}
         if notify.digest and self._store is not None:
@@ -112,12 +112,18 @@ class Herald:
         outbox = self._outbox()
         for notice in notices:
             outbox[notice.id] = {"notice": packed(notice), "ways": list(self._couriers)}
-        for mark in list(outbox)[:-KEPT]:
+        for mark in list(outbox)[:-QUEUED]:
             for way in outbox.pop(mark)["ways"]:
                 self._dropped(way, "outbox", "Full")
         self._keep(facts | {OUTBOX: outbox})
         for notice in notices:
             self._carry(notice, self._couriers)
+
+    def _seen(self, name: str, error: Exception | None, now: datetime) -> Situation:
+        try:
+            return situation(name, self._store, error, now)
+        except ReconcilerError as unreadable:  # the state itself is what fails
+            return situation(name, None, error or unreadable, now)
 
     def _carry(self, notice: Notice, ways: Iterable[str]) -> None:
         for name in ways:
@@ -127,9 +133,9 @@ class Herald:
         def left(notice: Notice, error: Exception | None) -> None:
             if error is None:
                 self._count(notice.connection, way, "sent")
-                logger(connection=notice.connection).info("notice.sent", kind=notice.kind, way=way)
+                logger(connection=notice.connection).info("notice.sent", kind=notice.topic, way=way)
             else:
-                self._dropped(way, notice.kind, type(error).__name__)
+                self._dropped(way, notice.topic, type(error).__name__)
             outbox = self._outbox()
             if waiting := outbox.get(notice.id):
                 waiting["ways"].remove(way)
@@ -151,6 +157,6 @@ class Herald:
         changed = {name: value for name, value in facts.items() if value != self._facts.get(name)}
         self._facts |= changed
         if changed and self._store is not None:
-            with self._store.transaction() as tx:
+            with suppress(ReconcilerError), self._store.transaction() as tx:  # the state may be what fails
                 for name, value in changed.items():
                     tx.set_fact(name, value or None)

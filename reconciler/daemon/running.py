@@ -15,6 +15,7 @@ from typing import Any, Final
 from reconciler import __version__, app
 from reconciler.daemon.configs import Configs
 from reconciler.daemon.happening import Happening
+from reconciler.daemon.herald import Herald
 from reconciler.daemon.keeper import Keeper
 from reconciler.daemon.log import logger
 from reconciler.daemon.metrics import Metrics
@@ -56,6 +57,7 @@ class Daemon:
         notifier: Notifier | None = None,
     ) -> None:
         self.keepers: dict[Path, Keeper] = {}
+        self.heralds: dict[Path, Herald] = {}
         self.refused: dict[Path, ReconcilerError] = {}
         self.timetable = Timetable(world.clock, self._broken)
         self.metrics = Metrics(world.clock, self._kept)
@@ -115,12 +117,14 @@ class Daemon:
     async def _begin(self, path: Path, settings: Settings) -> list[Exception]:
         """Open a connection; one that cannot be opened is tried again at each of its ticks."""
         narrator = Narrator()
+        herald = self.heralds[path] = Herald(self._world.clock, self.metrics.notice)
 
         def hear(happening: Happening) -> None:
             try:
                 narrator(happening)
                 self.metrics.hear(keeper, happening)
                 self._announce()
+                herald.hear(happening, keeper.settings, keeper.store)
             except Exception as error:  # a bug; what happened has happened all the same
                 self._log.error("telling.failed", connection=keeper.name, exc_info=error)
 
@@ -199,6 +203,7 @@ class Daemon:
             self.timetable.drop(f"{path} {job}")
         keeper = self.keepers.pop(path)
         keeper.stop.ask()
+        await self.heralds.pop(path).close()
         await keeper.close()
         self._log.info("connection.removed", connection=keeper.name)
 
@@ -315,7 +320,7 @@ class Daemon:
             keeper.stop.ask()
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, *(herald.close() for herald in self.heralds.values()), return_exceptions=True)
         closing = [asyncio.ensure_future(keeper.close()) for keeper in self.keepers.values()]
         drained = await self.timetable.stop(within=DRAIN)
         _, late = await asyncio.wait(closing, timeout=LAST) if closing else ((), ())

@@ -68,13 +68,20 @@ class Courier:
 
     async def _delivered(self, notice: Notice) -> Exception | None:
         """Try, and try again; None once it has left, else the last failure."""
-        for wait in (*WAITS, None):
-            try:
-                async with asyncio.timeout(DEADLINE):
-                    await self.way.send(notice)
-                return None
-            except Exception as error:
-                if wait is None or isinstance(error, Refused):
-                    return error
+        error = await once(self.way, notice)
+        for wait in WAITS:
+            if error is None or isinstance(error, Refused):
+                break
             await self._clock.sleep(wait)
-        raise AssertionError("unreachable")
+            error = await once(self.way, notice)
+        return error
+
+
+async def once(way: Way, notice: Notice) -> Exception | None:
+    """One attempt within the deadline; None if the notice has left, else what went wrong."""
+    try:
+        async with asyncio.timeout(DEADLINE):
+            await way.send(notice)
+    except Exception as error:
+        return error
+    return None

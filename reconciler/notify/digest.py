@@ -68,7 +68,7 @@ def digest(connection: str, state: StateReader, now: datetime, since: Mapping[st
     ]
     anchor = say("journal: {entries} entries, head {head}", entries=extent.entries, head=extent.head)
     return Notice(
-        kind="digest",
+        topic="digest",
         connection=connection,
         at=now,
         subject=say("daily digest: {count} matters need a person", count=waiting.total())
@@ -97,9 +97,7 @@ def _counted(name: str, count: int) -> str:
 
 
 def _count(extent: Extent, kind: str, side: Side | None) -> int:
-    return sum(
-        count for (one, where), count in extent.kinds.items() if one == kind and (side is None or where is side)
-    )
+    return sum(count for (one, where), count in extent.kinds.items() if one == kind and (side is None or where is side))
 
 
 def _kinds(extent: Extent) -> dict[str, int]:

@@ -14,12 +14,12 @@ from reconciler.message import Translate, into, pack, say, unpack
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """`kind` is a fixed word for machines, `subject` and `lines` are sentences, `data` is JSON.
+    """`topic` is a fixed word for machines, `subject` and `lines` are sentences, `data` is JSON.
 
     The subject holds no value of a record, whatever the config says: subjects are shown on locked phones.
     """
 
-    kind: str
+    topic: str
     connection: str
     at: datetime
     subject: str
@@ -29,7 +29,7 @@ class Notice:
     @property
     def id(self) -> str:
         """The same for the same notice, so that a receiver can tell one that came twice."""
-        told = json.dumps([self.kind, self.connection, self.at.isoformat(), self.subject])
+        told = json.dumps([self.topic, self.connection, self.at.isoformat(), self.subject])
         return hashlib.sha256(told.encode()).hexdigest()[:24]
 
     def title(self, translate: Translate) -> str:
@@ -45,7 +45,7 @@ class Notice:
 def packed(notice: Notice) -> dict[str, Any]:
     """The form in which a notice waits in the state."""
     return {
-        "kind": notice.kind,
+        "kind": notice.topic,
         "connection": notice.connection,
         "at": notice.at.isoformat(),
         "subject": pack(notice.subject),
@@ -57,7 +57,7 @@ def packed(notice: Notice) -> dict[str, Any]:
 def unpacked(stored: Mapping[str, Any]) -> Notice:
     """What `packed` was given."""
     return Notice(
-        kind=stored["kind"],
+        topic=stored["kind"],
         connection=stored["connection"],
         at=datetime.fromisoformat(stored["at"]),
         subject=unpack(stored["subject"]),

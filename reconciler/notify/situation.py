@@ -23,7 +23,7 @@ class Trouble:
     `lines` say what to do; `personal` may quote a record.
     """
 
-    kind: str
+    topic: str
     since: datetime
     subject: str
     over: str
@@ -34,12 +34,16 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
-    """How it stands at `now`: troubles by cause, and what waits for a person and was not acknowledged."""
+    """How it stands at `now`: troubles by cause, and what waits for a person and was not acknowledged.
+
+    `blind` where the state could not be read: then nothing is known to be over.
+    """
 
     connection: str
     now: datetime
     troubles: Mapping[str, Trouble]
     attention: tuple[Attention, ...] = ()
+    blind: bool = False
 
 
 def situation(connection: str, state: StateReader | None, error: Exception | None, now: datetime) -> Situation:
@@ -50,7 +54,7 @@ def situation(connection: str, state: StateReader | None, error: Exception | Non
     if error is not None:
         troubles |= _failure(error, now)
     attention = [] if state is None else [entry for entry in state.attention() if entry.acked is None]
-    return Situation(connection=connection, now=now, troubles=troubles, attention=tuple(attention))
+    return Situation(connection=connection, now=now, troubles=troubles, attention=tuple(attention), blind=state is None)
 
 
 def local(moment: datetime) -> str:
@@ -72,7 +76,7 @@ def _halt(state: StateReader) -> dict[str, Trouble]:
 
 def _halted(since: datetime, lines: tuple[str, ...]) -> Trouble:
     return Trouble(
-        kind="halted",
+        topic="halted",
         since=since,
         subject=say("halted: nothing is written until a person has looked"),
         over=say("the halt is over"),
@@ -89,7 +93,7 @@ def _sides(state: StateReader) -> dict[str, Trouble]:
         since, reason = datetime.fromisoformat(health["since"]), (unpack(health["reason"]),)
         if health["kind"] == "SideClosed":
             found[f"refused {side}"] = Trouble(
-                kind="refused",
+                topic="refused",
                 since=since,
                 subject=say("{side} refuses the connection", side=side),
                 over=say("{side} lets the connection in again", side=side),
@@ -98,7 +102,7 @@ def _sides(state: StateReader) -> dict[str, Trouble]:
             )
         else:
             found[f"down {side}"] = Trouble(
-                kind="down",
+                topic="down",
                 since=since,
                 subject=say("{side} does not answer", side=side),
                 over=say("{side} answers again", side=side),
@@ -118,7 +122,7 @@ def _failure(error: Exception, now: datetime) -> dict[str, Trouble]:
         line = say("unexpected failure ({kind}); the log says more", kind=type(error).__name__)
     return {
         f"failed {type(error).__name__}": Trouble(
-            kind="failed",
+            topic="failed",
             since=now,
             subject=say("the cycles fail"),
             over=say("the cycles work again"),

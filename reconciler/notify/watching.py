@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from reconciler.core.attention import fixer
 from reconciler.core.model import Attention, Code
-from reconciler.message import joined, say, unpack, pack, word
+from reconciler.message import joined, pack, say, unpack, word
 from reconciler.notify.notice import Notice
 from reconciler.notify.situation import Situation, Trouble, local
 
@@ -49,11 +49,11 @@ def look(now: Situation, before: Memory, *, personal: bool) -> tuple[list[Notice
     """The notices that are due, and the memory after them; `personal` lets them quote records."""
     waiting = _by_code(now.attention)
     here = {*now.troubles, *(_cause(code) for code in waiting)}
-    told = {cause: _aged(one, cause in here, now.now) for cause, one in before.told.items()}
+    told = {cause: _aged(one, now.blind or cause in here, now.now) for cause, one in before.told.items()}
     told = {cause: one for cause, one in told.items() if not (one.cleared and now.now - one.at >= AGAIN)}
     notices = [_trouble(now, trouble, personal) for cause, trouble in now.troubles.items() if _due(now, told, cause)]
     told |= {cause: Told(at=now.now, over=now.troubles[cause].over) for cause in now.troubles if _due(now, told, cause)}
-    known = before.known & {_key(entry) for entry in now.attention}
+    known = before.known if now.blind else before.known & {_key(entry) for entry in now.attention}
     new = {
         code: fresh
         for code, entries in waiting.items()
@@ -88,7 +88,7 @@ def _due(now: Situation, told: Mapping[str, Told], cause: str) -> bool:
 def _trouble(now: Situation, trouble: Trouble, personal: bool) -> Notice:
     lines = (say("since {at}", at=local(trouble.since)), *trouble.lines, *(trouble.personal if personal else ()))
     data = {"since": trouble.since.isoformat()}
-    return _notice(now, trouble.kind, trouble.subject, lines, data)
+    return _notice(now, trouble.topic, trouble.subject, lines, data)
 
 
 def _attention(now: Situation, new: Mapping[Code, Sequence[Attention]], personal: bool) -> Notice:
@@ -101,8 +101,13 @@ def _attention(now: Situation, new: Mapping[Code, Sequence[Attention]], personal
 
 def _matter(code: Code, entries: Sequence[Attention], personal: bool) -> list[str]:
     named = ", ".join(_record(entry) for entry in entries[:NAMED]) + (", .." if len(entries) > NAMED else "")
-    whose = word(fixer(code))
-    line = say("{code}: {count} ({named}), for the {fixer}", code=code.value, count=len(entries), named=named, fixer=whose)
+    line = say(
+        "{code}: {count} ({named}), for the {fixer}",
+        code=code.value,
+        count=len(entries),
+        named=named,
+        fixer=word(fixer(code)),
+    )
     return [line, *(joined(["  ", entry.message], "") for entry in entries[:NAMED] if personal)]
 
 
@@ -111,9 +116,9 @@ def _clear(now: Situation, over: Sequence[str], more: bool) -> Notice:
     return _notice(now, "clear", subject, over, {"all": not more})
 
 
-def _notice(now: Situation, kind: str, subject: str, lines: Iterable[str], data: Mapping[str, Any]) -> Notice:
+def _notice(now: Situation, topic: str, subject: str, lines: Iterable[str], data: Mapping[str, Any]) -> Notice:
     return Notice(
-        kind=kind, connection=now.connection, at=now.now, subject=subject, lines=tuple(lines), data=dict(data)
+        topic=topic, connection=now.connection, at=now.now, subject=subject, lines=tuple(lines), data=dict(data)
     )
 
 

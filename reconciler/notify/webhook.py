@@ -62,7 +62,7 @@ def content(notice: Notice, translate: Translate) -> bytes:
     """The notice as JSON: its words for people, its data for machines."""
     body = {
         "id": notice.id,
-        "kind": notice.kind,
+        "kind": notice.topic,
         "connection": notice.connection,
         "at": notice.at.isoformat(),
         "subject": notice.title(translate),

@@ -24,8 +24,8 @@ from reconciler.core.model import (
     Verdict,
 )
 from reconciler.store import codec, rows
-from reconciler.store.journal import GENESIS
 from reconciler.store.database import Opened, translated
+from reconciler.store.journal import GENESIS
 from reconciler.store.sql import chunks
 from reconciler.store.tables import (
     ATTENTION,
