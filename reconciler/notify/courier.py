@@ -18,6 +18,9 @@ WAITS: Final = (10.0, 60.0, 300.0)
 DEADLINE: Final = 60.0
 """Seconds that one attempt may take in all."""
 
+GRACE: Final = 2.0
+"""Seconds that an attempt under way has to end when the program stops."""
+
 
 class Way(Protocol):
     """A way out of the machine. `send` raises whatever went wrong; it may be called again with the same notice."""
@@ -48,6 +51,7 @@ class Courier:
         self._clock = clock
         self._ended = ended
         self._queue: asyncio.Queue[Notice] = asyncio.Queue(QUEUED)
+        self._attempt: asyncio.Task[Exception | None] | None = None
         self._task = asyncio.create_task(self._run())
 
     def carry(self, notice: Notice) -> None:
@@ -57,24 +61,40 @@ class Courier:
             self._ended(notice, Full())
 
     async def close(self) -> None:
-        """Stop at once; what has not left stays where its giver keeps it."""
+        """Stop; what has not left stays where its giver keeps it.
+
+        An attempt under way gets `GRACE` seconds: cut off, it might arrive, and be sent again all the same.
+        """
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
+        if self._attempt is not None:
+            await asyncio.wait({self._attempt}, timeout=GRACE)
+            self._attempt.cancel()
+            await asyncio.gather(self._attempt, return_exceptions=True)
 
     async def _run(self) -> None:
         while True:
             notice = await self._queue.get()
-            self._ended(notice, await self._delivered(notice))
+            error = await self._tried(notice)
+            for wait in WAITS:
+                if error is None:
+                    break
+                await self._clock.sleep(wait)
+                error = await self._tried(notice)
+            if error is not None:
+                self._ended(notice, error)
 
-    async def _delivered(self, notice: Notice) -> Exception | None:
-        """Try, and try again; None once it has left, else the last failure."""
+    async def _tried(self, notice: Notice) -> Exception | None:
+        """One attempt, which outlives a cancellation; the failure if another one makes sense."""
+        self._attempt = asyncio.create_task(self._attempted(notice))
+        return await asyncio.shield(self._attempt)
+
+    async def _attempted(self, notice: Notice) -> Exception | None:
         error = await once(self.way, notice)
-        for wait in WAITS:
-            if error is None or isinstance(error, Refused):
-                break
-            await self._clock.sleep(wait)
-            error = await once(self.way, notice)
-        return error
+        if error is not None and not isinstance(error, Refused):
+            return error
+        self._ended(notice, error)
+        return None
 
 
 async def once(way: Way, notice: Notice) -> Exception | None:

@@ -60,7 +60,7 @@ def digest(connection: str, state: StateReader, now: datetime, since: Mapping[st
         say("from {since} to {now}: {cycles} cycles", since=local(_at(since)), now=local(now), cycles=cycles),
         joined([_counted(word(outcome), count) for outcome, count in sorted(outcomes.items())], ", "),
         joined([_counted(name, count) for name, count in counts.items() if count], ", ") or say("nothing was changed"),
-        say("halted now: nothing is written until a person has looked") if halted else say("not halted"),
+        say("halted now: a person must look first") if halted else say("not halted"),
         *(
             say("{code}: {count}, for the {fixer}", code=code.value, count=count, fixer=word(fixer(code)))
             for code, count in waiting.most_common()

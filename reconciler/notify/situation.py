@@ -78,7 +78,7 @@ def _halted(since: datetime, lines: tuple[str, ...]) -> Trouble:
     return Trouble(
         topic="halted",
         since=since,
-        subject=say("halted: nothing is written until a person has looked"),
+        subject=say("halted: a person must look first"),
         over=say("the halt is over"),
         lines=lines,
     )

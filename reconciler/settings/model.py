@@ -30,6 +30,7 @@ from reconciler.settings.values import (
     MailAddress,
     OptionalHour,
     OptionalListen,
+    OptionalMailAddress,
     Percent,
     Proxy,
     Rate,
@@ -330,7 +331,7 @@ class Notify(Section):
     smtp_password_file: str = Field(
         default="", description="file that holds the password, mode 0600; empty: systemd's notify_smtp_password, if any"
     )
-    sender: MailAddress | Literal[""] = Field(default="", description="mail address that notices come from")
+    sender: OptionalMailAddress = Field(default="", description="mail address that notices come from")
     to: tuple[MailAddress, ...] = Field(default=(), description="mail addresses that get notices")
     webhook: Webhook = Field(
         default=SecretStr(""),

@@ -207,9 +207,9 @@ Rate = Annotated[float, Field(strict=True, gt=0, le=10_000)]
 _HOUR: Final = _Text(r"([01][0-9]|2[0-3]):[0-5][0-9]", say('must be an hour and minute in quotes, such as "08:00"'))
 Hour = Annotated[str, _HOUR]
 OptionalHour = Annotated[str, AfterValidator(_or_empty(_HOUR.check))]
-MailAddress = Annotated[
-    str, _Text(r"[^\s@<>,;:\"()\\]+@[A-Za-z0-9.-]+", say("must be a mail address such as it@example.vn"))
-]
+_MAIL: Final = _Text(r"[^\s@<>,;:\"()\\]+@[A-Za-z0-9.-]+", say("must be a mail address such as it@example.vn"))
+MailAddress = Annotated[str, _MAIL]
+OptionalMailAddress = Annotated[str, AfterValidator(_or_empty(_MAIL.check))]
 Secret = Annotated[SecretStr, Field(min_length=1)]
 
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
