@@ -250,8 +250,11 @@ def _link(ledger: Ledger, job: _Job, item: Record) -> Link:
 
 
 def _clean(ledger: Ledger, job: _Job, item: Record) -> bool:
+    """Whether the item shows what was sent and nothing more: then nobody but us has written it."""
     lenses = ledger.connection.policy.lenses
-    return all(lenses[name].same(Side.WORK, value, item.values.get(name)) for name, value in job.create.values.items())
+    return all(
+        lens.same(Side.WORK, job.create.values.get(name), item.values.get(name)) for name, lens in lenses.items()
+    )
 
 
 def _without_culprit(ledger: Ledger, create: Create, answer: Refused) -> Create | None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from reconciler.apply.ledger import Ledger
 from reconciler.core import verdict
 from reconciler.core.model import Accepted, Attention, Code, Link, Presence, Refused, Side, Tombstone
+from reconciler.core.observe import edited
 from reconciler.core.operations import Delete, Unlink
 from reconciler.errors import NotApplied, SideDown, Unclear
 from reconciler.message import say
@@ -62,8 +63,7 @@ async def apply_deletes(ledger: Ledger, delete: Delete) -> None:
     target = rows[delete.side].get(link.half(delete.side).id)
     fresh = ledger.observe(ledger.observe(link, delete.side, target), delete.side.other, flagged)
     deleted = flagged is not None and flagged.presence is Presence.DELETED
-    unedited = target is not None and target.modified == link.half(delete.side).modified
-    if not deleted or not unedited:
+    if not deleted or target is None or edited(fresh.half(delete.side)):
         with ledger.store.transaction() as tx:
             ledger.save(tx, [fresh])
             tx.append([ledger.entry("dropped", fresh, delete.side, reason="changed_meanwhile")])

@@ -212,7 +212,6 @@ async def _after_unclear(ledger: Ledger, side: Side, batch: _Batch) -> bool:
             link = next(one for one in ledger.links.values() if one.key == sending.link)
             link = interrupted(link, sending, ledger.connection.policy)
             link = ledger.observe(link, side, rows.get(link.half(side).id))
-            link = absorb_late(link, ledger.connection.policy.lenses, {each: ledger.ours(each) for each in Side})
             everything = everything and not any(want.sent == sending.sent for want in link.wanted)
             ledger.links[link.crm.id] = link
             tx.append([ledger.entry("unclear", link, side)])

@@ -62,6 +62,13 @@ def _evidence(half: Half, record: Record, ours: str | None) -> datetime | None:
     return None if record.modified == half.modified or own else record.modified
 
 
+def edited(half: Half) -> bool:
+    """Whether somebody edited the record, in any field, since the pair was last seen agreeing."""
+    if half.modified is None or half.modified == half.own_stamp:
+        return False
+    return half.agreed is None or half.modified > half.agreed
+
+
 def with_half(link: Link, side: Side, half: Half) -> Link:
     return replace(link, crm=half) if side is Side.CRM else replace(link, work=half)
 

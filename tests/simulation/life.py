@@ -160,7 +160,7 @@ class Life:
         checker = self._checker()
         for number in range(1, CYCLES_TO_AGREE + 1):
             town.clock.tick(60)
-            await process.cycle(sweep=self.weather.hidden and number == 1)
+            await process.cycle(sweep=bool(self.weather.lost) and number == 1)
             checker = self._checker()
             unequal = list(checker.disagreements(propagates=self.propagates))
             if not unequal:
@@ -197,4 +197,4 @@ class Life:
             self.verdict.wrong.append(f"still open: {left}")
 
     def _checker(self) -> Checker:
-        return Checker(self.town, self.people, clocks_tell=self.weather.clocks_tell)
+        return Checker(self.town, self.people, clocks_tell=self.weather.clocks_tell, lost=self.weather.lost)
