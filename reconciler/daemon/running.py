@@ -46,7 +46,10 @@ ORDER: Final = (2, 7, 1, 5, 6)
 
 
 class Daemon:
-    """`given` are config files, and folders whose `.toml` files are configs, each of one connection."""
+    """`given` are config files, and folders whose `.toml` files are configs, each of one connection.
+
+    `started` is set once their schedule runs; `page` is the address of the status page, empty while there is none.
+    """
 
     def __init__(
         self,
@@ -66,6 +69,8 @@ class Daemon:
         self._notifier = notifier or Notifier(env)
         self.pulse = min(PULSE, (self._notifier.watchdog or 3 * PULSE) / 3)
         self._log = logger()
+        self.started = asyncio.Event()
+        self.page = ""
         self._ending = asyncio.Event()
         self._reload = asyncio.Event()
         self._bug: BaseException | None = None
@@ -82,11 +87,12 @@ class Daemon:
         """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._ending.set)
+            loop.add_signal_handler(number, self.stop)
         loop.add_signal_handler(signal.SIGHUP, self._reload.set)
         self._seen = self._configs.digest()
         await self._start()
         self._log.info("daemon.started", version=__version__, connections=len(self.keepers))
+        self.started.set()
         works = (self._pulse(), self._reloads(), self._watch(), self._serve())
         tasks = [asyncio.create_task(self._guarded(work)) for work in works]
         try:
@@ -97,6 +103,15 @@ class Daemon:
             self._log.critical("daemon.broken", exc_info=self._bug)
         self._log.info("daemon.stopped")
         return 1 if self._bug is not None else 0
+
+    @property
+    def stopping(self) -> bool:
+        """Whether a signal, a bug or `stop` has asked it to end."""
+        return self._ending.is_set()
+
+    def stop(self) -> None:
+        """Ask it to stop in good order, as a signal does."""
+        self._ending.set()
 
     async def _start(self) -> None:
         failures: list[Exception] = []
@@ -253,6 +268,7 @@ class Daemon:
         host, port = next(iter(self.keepers.values())).settings.web.address
 
         def listening(port: int) -> None:
+            self.page = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
             self._log.info("web.listening", host=host, port=port)
 
         try:
