@@ -73,6 +73,7 @@ class Daemon:
         self.page = ""
         self._ending = asyncio.Event()
         self._reload = asyncio.Event()
+        self._reloaded = asyncio.Event()
         self._bug: BaseException | None = None
         self._ready = False
         self._status = ""
@@ -188,6 +189,7 @@ class Daemon:
             for path in [path for path in self.refused if path not in files]:
                 del self.refused[path]
             await asyncio.gather(*(self._again(path) for path in files))
+            self._reloaded.set()
             self._notifier.say(ready=1, status=self._status)
             self._announce()
 
@@ -262,10 +264,28 @@ class Daemon:
         ]
 
     async def _serve(self) -> None:
-        """Metrics and health, at the address of the first connection."""
+        """Metrics and health, at the address of the first connection, wherever that is after a reload."""
+        while True:
+            address = self._address()
+            serving = asyncio.create_task(self._guarded(self._serve_at(address)))
+            try:
+                while self._address() == address:
+                    self._reloaded.clear()
+                    await self._reloaded.wait()
+            finally:
+                serving.cancel()
+                await asyncio.gather(serving, return_exceptions=True)
+
+    def _address(self) -> tuple[str, int] | None:
+        """Where to listen; None without any connection."""
+        return next((keeper.settings.web.address for keeper in self.keepers.values()), None)
+
+    async def _serve_at(self, address: tuple[str, int] | None) -> None:
         from reconciler.daemon.web import routes, serve
 
-        host, port = next(iter(self.keepers.values())).settings.web.address
+        if address is None:
+            return
+        host, port = address
 
         def listening(port: int) -> None:
             self.page = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
@@ -275,6 +295,8 @@ class Daemon:
             await serve(routes(self, self.metrics), (host, port), listening)
         except OSError as error:
             self._log.warning("web.failed", host=host, port=port, reason=str(error.strerror))
+        finally:
+            self.page = ""
 
     def _announce(self) -> None:
         """Tell systemd in words how it goes, if that changed; and once that the daemon is ready."""
