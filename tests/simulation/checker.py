@@ -97,6 +97,7 @@ class Checker:
     """Judges one town. `clocks_tell` is False where a server names no time: then who was later cannot be known.
 
     `lost` are the records that were out of sight for a while: a pair of theirs is unlinked, and its end is a person's.
+    `dismissed` is what somebody took off the attention list.
     `born` says from which call on the product has this journal: one whose state was lost knows nothing of older calls.
     """
 
@@ -107,6 +108,7 @@ class Checker:
         *,
         clocks_tell: bool = True,
         lost: Set[tuple[Side, int]] = frozenset(),
+        dismissed: Sequence[tuple[str, str, str, str]] = (),
         born: Mapping[Side, int] | None = None,
     ) -> None:
         self.town, self.people, self.clocks_tell = town, people, clocks_tell
@@ -115,7 +117,8 @@ class Checker:
         for side in Side:
             town.note_arrivals(side)
         state = read_state(town.path)
-        self.journal, self.answers, self.attention = state.intents, state.answers, state.attention
+        self.journal, self.answers = state.intents, state.answers
+        self.attention = [*state.attention, *dismissed]
         self.records: dict[tuple[Side, int], Record] = defaultdict(Record)
         self.made: dict[int, list[int]] = defaultdict(list)
         self.paired: dict[int, int] = dict(people.joined)

@@ -342,3 +342,21 @@ async def test_an_edit_that_a_read_for_another_purpose_saw_stops_the_deletion() 
     await world.once()
     assert not world.task(task)["is_deleted"]
     assert world.attention() == [("crm", str(task), "deleted_elsewhere")]
+
+
+async def test_saving_a_record_after_our_unclear_write_does_not_make_its_values_a_persons(stored: World) -> None:
+    # The write had landed, the process died, and somebody saved the record for another reason. Our own value then
+    # looked like that person's edit, and beat the newer one of the other side.
+    world = stored
+    task, item = await world.pair()
+    world.work.edit(item, Deadline="2026-04-28T10:00:00+07:00", Description="Mới")
+    world.crm.faults.order("update", "drop_after")
+    world.crm.faults.order("by-id", "drop_before", skip=1, times=None)
+    await world.once()
+    world.crm.faults.clear()
+    world.work.edit(item, Deadline="2026-05-02T10:00:00+07:00")
+    world.clock.tick(20)
+    world.crm.edit(task, priority="Cao")
+    await world.once(tick=90)
+    await world.once()
+    assert world.item(item)["Deadline"][:10] == world.task(task)["due_date"] == "2026-05-02"
