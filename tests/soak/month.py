@@ -131,6 +131,7 @@ class Month:
 
     async def _day(self) -> None:
         rng = self.rng
+        self.weather.clear()  # in the morning an administrator connects again what was cut
         down, outage, reloads = rng.choice(list(Side)), rng.randrange(TICKS - OUTAGE), rng.sample(range(TICKS), 4)
         for tick in range(TICKS):
             self.town.clock.tick(POLL)
