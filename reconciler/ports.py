@@ -19,6 +19,7 @@ from reconciler.core.model import (
     Draft,
     Edit,
     Entry,
+    Extent,
     Field,
     Intent,
     Link,
@@ -177,6 +178,10 @@ class StateReader(Protocol):
         entry: int | None = None,
     ) -> Iterator[Entry]:
         """Journal entries, oldest first; `crm_id` or `work_id` matches either way, `until` is exclusive."""
+        ...
+
+    def extent(self, after: int = 0) -> Extent:
+        """How long the journal is, and how many entries of each kind lie behind entry `after`."""
         ...
 
     def close(self) -> None: ...
