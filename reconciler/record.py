@@ -6,13 +6,14 @@ watermark covers no more than that.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from reconciler.core import verdict
 from reconciler.core.attention import candidate_entry
 from reconciler.core.model import Candidate, Code, CycleRow, Entry, Link, Side
-from reconciler.core.operations import Create
+from reconciler.core.operations import Create, Operation, fingerprint, outline
 from reconciler.core.plan import Plan
 from reconciler.core.policy import Policy
 from reconciler.core.watermark import advance
@@ -22,8 +23,10 @@ from reconciler.ports import Store, Transaction
 from reconciler.prospect import Prospect
 
 
-def record(store: Store, policy: Policy, prospect: Prospect, started: datetime) -> tuple[int, dict[str, Link]]:
-    """Store the news, the pairing and everything of the plan that needs no write.
+def record(
+    store: Store, policy: Policy, prospect: Prospect, started: datetime, due: Sequence[Operation] = ()
+) -> tuple[int, dict[str, Link]]:
+    """Store the news, the pairing and everything of the plan that needs no write; and what is about to be written.
 
     Returns the cycle's id and the links that the plan concerns, by CRM id, with their keys.
     """
@@ -36,6 +39,9 @@ def record(store: Store, policy: Policy, prospect: Prospect, started: datetime) 
         saved = {link.crm.id: link for link in tx.save_links(changed)}
         tx.drop_sendings(news.resolved)
         tx.append(replace(entry, cycle=cycle) for entry in news.entries)
+        if due:
+            detail = {"operations": outline(due), "fingerprint": fingerprint(due)}
+            tx.append([Entry(kind="plan", at=news.now, cycle=cycle, detail=detail)])
         _record_pairing(tx, store, news, pairing, plan, tells=policy.tells)
         tx.clear_attention([*news.cleared, *plan.cleared])
         tx.raise_attention([*news.raised, *plan.raised])

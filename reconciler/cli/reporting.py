@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
+from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -15,6 +16,9 @@ from reconciler.cli.ending import config_option, ending, run
 from reconciler.cli.looking import moment_of
 from reconciler.cli.speaking import document, spoken, tell, translate
 from reconciler.message import say
+
+LATELY: Final = timedelta(days=30)
+"""What the summary of a dry run says of earlier cycles is about so long."""
 
 if TYPE_CHECKING:
     from reconciler.report.document import Document
@@ -98,17 +102,25 @@ async def _dry(settings: Settings, kind: str, output: Path | None, exit_code: bo
     from reconciler import app
     from reconciler.dryrun import dry_run
     from reconciler.report.dry_document import dry_document
+    from reconciler.report.fidelity import fidelity
     from reconciler.report.render import as_json
 
     with app.reading_state(settings) as state:
         app.check_identity(settings, state)
         async with app.connect(settings) as connection:
             data = await dry_run(connection, state)
-    shown = mask.dry(data) if mask else data
-    if kind == "json":
-        _deliver([as_json(shown, translate()).encode()], output)
-    else:
-        _write(dry_document(shown), kind, settings, output, sum(len(one["fields"]) or 1 for one in data["operations"]))
+        shown = mask.dry(data) if mask else data
+        if kind == "json":
+            _deliver([as_json(shown, translate()).encode()], output)
+            return report_code(data, exit_code)
+        kept = fidelity(state.journal(since=app.REAL.clock.now() - LATELY))
+        _write(
+            dry_document(shown, fidelity=kept),
+            kind,
+            settings,
+            output,
+            sum(len(one["fields"]) or 1 for one in data["operations"]),
+        )
     return report_code(data, exit_code)
 
 
@@ -129,7 +141,7 @@ def _of_period(settings: Settings, kind: str, output: Path | None, question: Any
             _deliver((piece.encode() for piece in answer_json(given, translate())), output)
         else:
             rows = given.data["rows"]
-            total = rows["changes"] + rows["commands"] + rows["exceptions"]
+            total = sum(number for name, number in rows.items() if name != "entries")
             _write(period_document(given), kind, settings, output, total)
     return 0
 

@@ -21,6 +21,7 @@ from reconciler.core.model import ZONE, Code, Entry, Side
 from reconciler.ports import StateReader
 from reconciler.report.changes import LINKING, Joiner, changes
 from reconciler.report.data import Json, entry_data, pairs, utc, watermarks
+from reconciler.report.fidelity import Fidelity, deviations
 
 TITLES_AT_ONCE: Final = 500
 
@@ -109,6 +110,7 @@ def period_data(*, name: str, state: StateReader, period: Period, generated_at: 
             for (name, winner, reason), count in sorted(account.conflicts.items())
         ],
         "lag": dict(account.lags),
+        "fidelity": {"planned": account.compared.planned, "matched": account.compared.matched},
         "last_cycle_at": utc(next((row.finished_at for row in state.cycles(limit=1)), None)),
         **account.continuity(state.fact("today"), existing),
         "halts": account.halts(),
@@ -157,6 +159,11 @@ def period_exceptions(state: StateReader, period: Period) -> Iterator[Json]:
     return titled(state, (entry_data(one) for one in _entries(state, period) if exceptional(one)))
 
 
+def period_deviations(state: StateReader, period: Period) -> Iterator[Json]:
+    """Where a cycle did not write what it had planned, and why."""
+    return titled(state, deviations(_entries(state, period)))
+
+
 def exceptional(entry: Entry) -> bool:
     """Whether an entry is one of the exceptions."""
     return entry.kind in EXCEPTIONS or (entry.kind == "unlinked" and entry.operator is None)
@@ -191,8 +198,11 @@ class _Account:
 
     period: Period
     joiner: Joiner = field(default_factory=Joiner)
+    compared: Fidelity = field(default_factory=Fidelity)
     rows: Counter[str] = field(
-        default_factory=lambda: Counter({"entries": 0, "changes": 0, "commands": 0, "exceptions": 0})
+        default_factory=lambda: Counter(
+            dict.fromkeys(("entries", "changes", "commands", "exceptions", "deviations"), 0)
+        )
     )
     operations: dict[str, Counter[str]] = field(default_factory=dict)
     by_day: dict[str, Counter[str]] = field(default_factory=dict)
@@ -220,6 +230,7 @@ class _Account:
         self.rows["exceptions"] += exceptional(entry)
         for row in self.joiner.feed(entry):
             self._count(row)
+        self.rows["deviations"] += len(list(self.compared.feed(entry)))
         match entry.kind:
             case "halted" | "paused":
                 self._halts.append(_halt(entry))
@@ -235,6 +246,7 @@ class _Account:
     def end(self) -> None:
         for row in self.joiner.rest():
             self._count(row)
+        self.rows["deviations"] += len(self.compared.end())
 
     def _count(self, row: Json) -> None:
         self.rows["changes"] += 1

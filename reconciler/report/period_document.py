@@ -21,11 +21,12 @@ from reconciler.report.period import (
     period_changes,
     period_commands,
     period_data,
+    period_deviations,
     period_exceptions,
     sample,
 )
 from reconciler.report.render import spoken
-from reconciler.report.summary import Fidelity, period_summary
+from reconciler.report.summary import period_summary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +55,7 @@ class Answer:
     changes: Iterable[Json]
     commands: Iterable[Json]
     exceptions: Iterable[Json]
+    deviations: Iterable[Json]
     sample: Iterable[Json]
     footing: Footing
 
@@ -78,6 +80,7 @@ def answer(
         changes=over(period_changes(state, period)),
         commands=over(period_commands(state, period)),
         exceptions=over(period_exceptions(state, period)),
+        deviations=over(period_deviations(state, period)),
         sample=over(drawn()),
         footing=footing,
     )
@@ -120,7 +123,7 @@ _OLD_NEW = (
 )
 
 
-def period_document(asked: Answer, *, fidelity: Fidelity | None = None, intact_to: int | None = None) -> Document:
+def period_document(asked: Answer, *, intact_to: int | None = None) -> Document:
     """The report over a period for people."""
     data = asked.data
     tables = (
@@ -148,6 +151,19 @@ def period_document(asked: Answer, *, fidelity: Fidelity | None = None, intact_t
             rows=asked.exceptions,
         ),
         Table(
+            key="deviations",
+            title=say("Where a cycle did not write what it had planned"),
+            columns=(
+                c.AT,
+                c.KIND,
+                c.SIDE,
+                *c.PAIR,
+                Column(key="cause", heading=say("Cause"), form=Form.WORD),
+                Column(key="id", heading=say("Entry"), form=Form.ID),
+            ),
+            rows=asked.deviations,
+        ),
+        Table(
             key="sample",
             title=say("Sample, to be checked by hand"),
             columns=(*_CHANGE, *_REVIEW),
@@ -168,7 +184,7 @@ def period_document(asked: Answer, *, fidelity: Fidelity | None = None, intact_t
             (say("Time zone"), "Asia/Ho_Chi_Minh (GMT+7)"),
         ),
         header={name: data[name] for name in own},
-        summary=period_summary(data, fidelity=fidelity, intact_to=intact_to),
+        summary=period_summary(data, intact_to=intact_to),
         tables=tables,
         pages=data["pages"],
         footing=asked.footing,
@@ -249,7 +265,7 @@ def answer_json(asked: Answer, translate: Translate) -> Iterator[str]:
     """The same for a program: the bounded part, the lists row by row, and the footing at the end."""
     head = json.dumps(spoken(asked.data, translate), ensure_ascii=False, indent=1)
     yield head.removesuffix("\n}")
-    for name in ("changes", "commands", "exceptions", "sample"):
+    for name in ("changes", "commands", "exceptions", "deviations", "sample"):
         yield f',\n "{name}": ['
         separator = "\n  "
         for row in getattr(asked, name):

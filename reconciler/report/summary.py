@@ -155,12 +155,21 @@ def _reliability(fidelity: Fidelity | None, intact_to: int | None) -> str:
             total=count(fidelity[1]),
         )
     )
-    intact = (
-        say("Journal: not checked here.")
-        if intact_to is None
-        else say("Journal intact up to entry {entry}.", entry=count(intact_to))
+    return joined([matched, _intact(intact_to)], " ")
+
+
+def _intact(entry: int | None) -> str:
+    if entry is None:
+        return say("Journal: not checked here.")
+    return say("Journal intact up to entry {entry}.", entry=count(entry))
+
+
+def _kept_to_plan(fidelity: Mapping[str, int]) -> str:
+    return say(
+        "{matched} of {total} cycles that wrote matched their plan.",
+        matched=count(fidelity["matched"]),
+        total=count(fidelity["planned"]),
     )
-    return joined([matched, intact], " ")
 
 
 def unproven() -> str:
@@ -171,7 +180,7 @@ def unproven() -> str:
     )
 
 
-def period_summary(data: Json, *, fidelity: Fidelity | None = None, intact_to: int | None = None) -> Summary:
+def period_summary(data: Json, *, intact_to: int | None = None) -> Summary:
     """The summary of a period; what the state says now is said to be of now."""
     rows, candidates, links = data["rows"], data["candidates"], data["links"]
     standing = sum(1 for one in data["halts"] if one["until"] is None)
@@ -204,7 +213,7 @@ def period_summary(data: Json, *, fidelity: Fidelity | None = None, intact_to: i
             ),
             _written(data["operations"]),
             _contested(_decided(data)),
-            joined([_continuity(data), _reliability(fidelity, intact_to)], " "),
+            joined([_continuity(data), _kept_to_plan(data["fidelity"]), _intact(intact_to)], " "),
             unproven(),
         ),
         signatures=signatures(),
