@@ -113,7 +113,7 @@ def period_data(*, name: str, state: StateReader, period: Period, generated_at: 
         "fidelity": {"planned": account.compared.planned, "matched": account.compared.matched},
         "last_cycle_at": utc(next((row.finished_at for row in state.cycles(limit=1)), None)),
         **account.continuity(state.fact("today"), existing),
-        "halts": account.halts(),
+        "halts": account.halts(min(period.until, generated_at)),
         "config_changes": account.config,
     }
 
@@ -272,10 +272,10 @@ class _Account:
                 "approved": entry.kind == "approved",
             }
 
-    def halts(self) -> list[Json]:
-        """Halts and pauses, how long each lasted in seconds (until the period's end if it stands), who lifted it."""
+    def halts(self, end: datetime) -> list[Json]:
+        """Halts and pauses, how long each lasted in seconds (until `end` if it stands), who lifted it."""
         for one in self._halts:
-            until = datetime.fromisoformat(one["until"]) if one["until"] else self.period.until
+            until = datetime.fromisoformat(one["until"]) if one["until"] else end
             since = datetime.fromisoformat(one["since"]) if one["since"] else None
             one["seconds"] = int((until - since).total_seconds()) if since else None
         return self._halts

@@ -180,9 +180,13 @@ async def test_a_standing_halt_lasts_until_the_end_of_the_period(world: World) -
     for number in range(3):
         world.crm.add(task_name=f"Việc {number}", **TARGET)
     await world.once()
-    [halt] = data(world, Period(since=MORNING, until=world.clock.now() + timedelta(hours=2)))["halts"]
+    until = world.clock.now() + timedelta(hours=2)
+    world.clock.tick(86400)
+    [halt] = data(world, Period(since=MORNING, until=until))["halts"]
     assert (halt["kind"], halt["reason"], halt["count"], halt["until"]) == ("halted", "limit", 3, None)
     assert halt["seconds"] == 7200
+    [halt] = data(world, Period(since=MORNING, until=until + timedelta(days=9)))["halts"]
+    assert halt["seconds"] == 86400
 
 
 async def test_days_without_a_cycle_and_gaps_show_but_no_day_before_the_connection_or_after_now(world: World) -> None:
