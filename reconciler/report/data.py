@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from reconciler.core.advice import advice, cause
 from reconciler.core.attention import fixer, grouped
 from reconciler.core.lenses import StatusLens
 from reconciler.core.model import Attention, Code, CycleRow, Entry, Field, Link, Reading, Side, Value
@@ -176,12 +177,14 @@ def _key(entry: Attention) -> tuple[object, ...]:
 
 
 def attention_data(entry: Attention) -> Json:
-    """One entry of the attention list; `who` can fix it, `words` are the server's own."""
+    """One entry of the attention list; `who` can fix it by doing `fix`, `words` are the server's own."""
     return {
         "side": entry.side.value,
         "id": entry.id,
         "code": entry.code.value,
+        "cause": cause(entry.code),
         "who": fixer(entry.code),
+        "fix": advice(entry.code),
         "message": entry.message,
         "words": entry.words,
         "field": entry.field.value if entry.field else None,
@@ -285,10 +288,17 @@ def entry_data(entry: Entry) -> Json:
         "reason": entry.reason,
         "changed_by": entry.changed_by,
         "operator": entry.operator,
+        "restorable": restorable(entry),
         "crm_modified": utc(entry.crm_modified),
         "work_modified": utc(entry.work_modified),
         "detail": dict(entry.detail),
     }
+
+
+def restorable(entry: Entry) -> bool:
+    """Whether the entry holds a value that was overwritten, so that `restore` can bring it back."""
+    written = entry.kind in ("intent", "conflict") and entry.reason != "created"
+    return written and entry.field is not None and entry.side is not None and entry.work_id is not None
 
 
 def pair_data(state: StateReader, task: str) -> Json:

@@ -1,0 +1,67 @@
+"""Templates, the stylesheet, and how values look in a language. Everything is escaped; nothing is marked as safe."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from reconciler.core.model import ZONE
+from reconciler.message import into, word
+from reconciler.report.render import rule_words, shown, span
+from reconciler.words import translator
+
+STYLE: Final = (files("reconciler.page") / "page.css").read_bytes()
+STYLE_VERSION: Final = hashlib.sha256(STYLE).hexdigest()[:12]
+"""Goes into the stylesheet's address, so that browsers may keep it and still never see an old one."""
+
+
+def render(template: str, language: str, values: Mapping[str, Any]) -> str:
+    """A page in a language."""
+    return _environment(language).get_template(template).render(values)
+
+
+@cache
+def _environment(language: str) -> Environment:
+    translate = translator(language)
+    environment = Environment(
+        loader=PackageLoader("reconciler.page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals |= {"_": translate, "language": language, "style": STYLE_VERSION}
+    environment.filters |= {
+        "minute": _minute,
+        "second": _second,
+        "count": lambda number: _count(number, language),
+        "said": lambda text: into(text, translate),
+        "shown": lambda value: into(shown(value), translate),
+        "span": lambda seconds: into(span(seconds), translate),
+        "rule": lambda rule: into(rule_words(rule), translate),
+        "word": lambda code: into(word(code), translate) if code else "",
+    }
+    return environment
+
+
+def _minute(moment: str | None) -> str:
+    return _local(moment, "%d/%m/%Y %H:%M")
+
+
+def _second(moment: str | None) -> str:
+    return _local(moment, "%d/%m/%Y %H:%M:%S")
+
+
+def _local(moment: str | None, form: str) -> str:
+    return "-" if moment is None else datetime.fromisoformat(moment).astimezone(ZONE).strftime(form)
+
+
+def _count(number: int, language: str) -> str:
+    grouped = f"{number:,}"
+    return grouped.replace(",", ".") if language == "vi" else grouped
