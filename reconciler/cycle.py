@@ -24,6 +24,7 @@ from reconciler.core.model import CycleRow, Link, Side
 from reconciler.core.operations import Operation, Update, name
 from reconciler.core.plan import Workload, plan
 from reconciler.core.safety import EVERYTHING
+from reconciler.daybook import count_cycle
 from reconciler.errors import SideError
 from reconciler.halting import pausing, settle_halt
 from reconciler.health import remember
@@ -202,4 +203,5 @@ def _finish(
     remember(store, down, now, connection.policy.back_off)
     with store.transaction() as tx:
         tx.save_cycle(CycleRow(id=cycle, started_at=started, finished_at=now, outcome=outcome, counts=counts))
+        count_cycle(tx, started=started, finished=now, outcome=outcome, interval=connection.policy.back_off)
     return Result(prospect=prospect, outcome=outcome, counts=counts, down=down)
