@@ -23,8 +23,8 @@ class Titled:
 class Selection:
     """Which journal entries are wanted; None asks for all. `until` is exclusive.
 
-    `crm_id` or `work_id` matches either way; `person` is part of who edited or who ran the command; `project` is the id of
-    the project in which the pair's work item is now.
+    `crm_id` or `work_id` matches either way; `person` is part of who edited or who ran the command; `project` is the
+    id of the project in which the pair's work item is now.
     """
 
     crm_id: str | None = None
@@ -54,9 +54,9 @@ def fits(query: str, one: Titled) -> bool:
 
 
 def moment_of(given: str, *, end: bool) -> datetime:
-    """A day or a moment as a person types it, in Asia/Ho_Chi_Minh unless it names a zone; a day as an end is the whole day.
+    """A day or a moment as a person types it, in Asia/Ho_Chi_Minh unless it names a zone.
 
-    Raises ValueError with a sentence.
+    A day as an end means the whole day. Raises ValueError with a sentence.
     """
     try:
         if len(given) <= 10:
@@ -64,7 +64,5 @@ def moment_of(given: str, *, end: bool) -> datetime:
             return datetime.combine(day, time(), tzinfo=ZONE)
         moment = datetime.fromisoformat(given)
     except (ValueError, OverflowError):
-        raise ValueError(
-            say("{given} is no date; write 2026-03-02 or 2026-03-02T09:00", given=repr(given))
-        ) from None
+        raise ValueError(say("{given} is no date; write 2026-03-02 or 2026-03-02T09:00", given=repr(given))) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=ZONE)

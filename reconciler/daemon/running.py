@@ -242,8 +242,9 @@ class Daemon:
         ]
 
     async def _serve(self) -> None:
-        """Metrics and health, at the address of the first connection."""
+        """Metrics, health and the status page, at the address of the first connection."""
         from reconciler.daemon.web import routes, serve
+        from reconciler.page.routes import page
 
         host, port = next(iter(self.keepers.values())).settings.web.address
 
@@ -251,9 +252,13 @@ class Daemon:
             self._log.info("web.listening", host=host, port=port)
 
         try:
-            await serve(routes(self, self.metrics), (host, port), listening)
+            await serve(routes(self, self.metrics, page(self._shown, self._world)), (host, port), listening)
         except OSError as error:
             self._log.warning("web.failed", host=host, port=port, reason=str(error.strerror))
+
+    def _shown(self) -> list[Settings]:
+        """The connections of the status page, as they are now."""
+        return [keeper.settings for keeper in self.keepers.values()]
 
     def _announce(self) -> None:
         """Tell systemd in words how it goes, if that changed; and once that the daemon is ready."""

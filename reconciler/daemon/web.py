@@ -1,4 +1,4 @@
-"""The daemon over HTTP, in its own event loop: metrics and health, for machines on this host.
+"""The daemon over HTTP: metrics and health for machines, the status page for people, all on this host.
 
 A port that is taken is no reason to stop: the connections go on without it.
 """
@@ -30,8 +30,8 @@ class Health(Protocol):
     def idle(self) -> list[str]: ...
 
 
-def routes(health: Health, metrics: Metrics) -> list[BaseRoute]:
-    """What machines may ask."""
+def routes(health: Health, metrics: Metrics, page: BaseRoute) -> list[BaseRoute]:
+    """What machines may ask, and the page, which answers everything else."""
 
     async def scrape(request: Request) -> Response:
         content, content_type = metrics.exposition(request.headers.get("accept", ""))
@@ -45,7 +45,7 @@ def routes(health: Health, metrics: Metrics) -> list[BaseRoute]:
         """Whether every connection keeps its two sides in step: 503 asks for a look."""
         return _answer(health.conditions(), health.idle())
 
-    return [Route("/metrics", scrape), Route("/healthz", alive), Route("/readyz", ready)]
+    return [Route("/metrics", scrape), Route("/healthz", alive), Route("/readyz", ready), page]
 
 
 def _answer(conditions: dict[str, str], bad: list[str]) -> Response:

@@ -1,11 +1,11 @@
-"""What takes too long for a request: run beside it, each at most once at a time, the outcome kept for a minute."""
+"""What may take too long for a request: run beside it, one at a time in its lane, the outcome kept for a minute."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from reconciler.errors import ReconcilerError
@@ -14,18 +14,26 @@ from reconciler.message import joined, say
 KEPT: Final = 60.0
 """Seconds for which an outcome is shown, and for which asking again gives the same one."""
 
+PATIENCE: Final = 1.0
+"""Seconds that the asker waits, because most errands are short."""
+
 Work = Callable[[], Any]
 Spawn = Callable[[Callable[[], None]], None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Errand:
-    """How an errand goes. `outcome` is what it found; `failure` says in a sentence why it found nothing."""
+    """How an errand goes: under way until `done`; then `outcome` is what it found, or `failure` says why nothing."""
 
-    running: bool = False
+    key: Hashable
+    done: threading.Event = field(default_factory=threading.Event)
     outcome: Any = None
     failure: str = ""
     ended: float = 0.0
+
+    @property
+    def running(self) -> bool:
+        return not self.done.is_set()
 
 
 def thread(work: Callable[[], None]) -> None:
@@ -34,41 +42,48 @@ def thread(work: Callable[[], None]) -> None:
 
 
 class Errands:
-    """Errands by key. For several threads at once; `monotonic` gives seconds."""
+    """The last errand of each lane. For several threads at once; `monotonic` gives seconds."""
 
     def __init__(self, monotonic: Callable[[], float], spawn: Spawn = thread) -> None:
         self._monotonic = monotonic
         self._spawn = spawn
         self._lock = threading.Lock()
-        self._known: dict[object, Errand] = {}
+        self._lanes: dict[Hashable, Errand] = {}
 
-    def look(self, key: object) -> Errand | None:
-        """The errand of that key: under way, or ended less than a minute ago."""
+    def look(self, lane: Hashable) -> Errand | None:
+        """The errand of that lane: under way, or ended less than a minute ago."""
         with self._lock:
-            return self._fresh(key)
+            found = self._lanes.get(lane)
+            if found is not None and not found.running and self._monotonic() - found.ended >= KEPT:
+                del self._lanes[lane]
+                return None
+            return found
 
-    def ask(self, key: object, work: Work) -> Errand:
-        """The same; where there is none, `work` begins."""
+    def ask(self, lane: Hashable, key: Hashable, work: Work) -> Errand:
+        """The outcome of `key`, as far as it is there: fresh, or after a moment of waiting for `work`, which begins
+        unless the lane is busy; then the errand that is under way, which may be another one."""
+        found = self.look(lane)
+        if found is None or (found.key != key and not found.running):
+            found = self._begin(lane, Errand(key), work)
+        found.done.wait(PATIENCE)
+        return found
+
+    def _begin(self, lane: Hashable, errand: Errand, work: Work) -> Errand:
         with self._lock:
-            if found := self._fresh(key):
-                return found
-            begun = self._known[key] = Errand(running=True)
-        self._spawn(lambda: self._run(key, work))
-        return self.look(key) or begun
+            other = self._lanes.get(lane)
+            if other is not None and other.running:
+                return other
+            self._lanes[lane] = errand
+        self._spawn(lambda: self._run(errand, work))
+        return errand
 
-    def _fresh(self, key: object) -> Errand | None:
-        now = self._monotonic()
-        self._known = {name: one for name, one in self._known.items() if one.running or now - one.ended < KEPT}
-        return self._known.get(key)
-
-    def _run(self, key: object, work: Work) -> None:
+    def _run(self, errand: Errand, work: Work) -> None:
         try:
-            ended = Errand(outcome=work(), ended=self._monotonic())
+            errand.outcome = work()
         except ReconcilerError as error:
-            ended = Errand(failure=joined(error.sentences), ended=self._monotonic())
+            errand.failure = joined(error.sentences)
         except Exception as error:  # a bug; the page says so and the daemon goes on
             logging.getLogger(__name__).error("an errand of the page failed", exc_info=True)
-            words = say("unexpected failure ({kind}); the log says more", kind=type(error).__name__)
-            ended = Errand(failure=words, ended=self._monotonic())
-        with self._lock:
-            self._known[key] = ended
+            errand.failure = say("unexpected failure ({kind}); the log says more", kind=type(error).__name__)
+        errand.ended = self._monotonic()
+        errand.done.set()

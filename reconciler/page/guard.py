@@ -1,7 +1,8 @@
 """What stands before every page: only GET and HEAD, only for names of this host, and strict headers on every answer.
 
-A page of a stranger could let its own name point at this host (DNS rebinding) and read along; its browser then says the
-stranger's name in `Host`. Addresses cannot be taken over like that, so those, `localhost` and the configured name are let in.
+A page of a stranger could let its own name point at this host (DNS rebinding) and read along; the browser then says the
+stranger's name in `Host`. Addresses cannot be taken over like that: they, `localhost` and the configured name go in.
+Nor may a stranger's page load ours in the background, where it would start dry runs unseen; following a link is fine.
 """
 
 from __future__ import annotations
@@ -41,16 +42,19 @@ class Guard:
 
         async def strict(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers.update(HEADERS)
-                headers.setdefault("Cache-Control", "no-store")
+                sent = MutableHeaders(scope=message)
+                sent.update(HEADERS)
+                sent.setdefault("Cache-Control", "no-store")
             await send(message)
 
         answer: ASGIApp = self._app
+        headers = Headers(scope=scope)
         if scope["method"] not in ("GET", "HEAD"):
             answer = PlainTextResponse("this page only reads\n", 405, headers={"Allow": "GET, HEAD"})
-        elif not self._admits(Headers(scope=scope).get("host", "")):
+        elif not self._admits(headers.get("host", "")):
             answer = PlainTextResponse("this host has no page of that name\n", 421)
+        elif headers.get("sec-fetch-site") == "cross-site" and headers.get("sec-fetch-mode") != "navigate":
+            answer = PlainTextResponse("other sites may only link to this page\n", 403)
         await answer(scope, receive, strict)
 
     def _admits(self, host: str) -> bool:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import islice
 from typing import Any, Final
 
 from starlette.middleware import Middleware
@@ -15,15 +15,17 @@ from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 
 from reconciler import app
+from reconciler.core.search import Selection
 from reconciler.dryrun import dry_run
 from reconciler.errors import ReconcilerError
 from reconciler.message import Message, joined, say
 from reconciler.page import views
-from reconciler.page.errands import Errands, Spawn, thread
+from reconciler.page.errands import Errand, Errands, Spawn, thread
 from reconciler.page.guard import Guard
 from reconciler.page.rendering import STYLE, render
 from reconciler.page.visit import UnknownConnection, Visit, visit
 from reconciler.report.data import Json, entry_data
+from reconciler.report.period import Period, period_data
 from reconciler.report.render import history_lines
 from reconciler.report.standing import standing_data
 from reconciler.settings import Settings
@@ -91,8 +93,13 @@ class _Page:
         return endpoint
 
     def _html(self, template: str, seen: Visit, values: Mapping[str, Any], status: int = 200) -> Response:
-        others = [settings.connection.name for settings in self._connections()]
-        return HTMLResponse(render(template, seen.language, {"visit": seen, "others": others, **values}), status)
+        web = seen.settings.web
+        common: dict[str, Any] = {
+            "visit": seen,
+            "connections": [settings.connection.name for settings in self._connections()],
+            "addresses": {"crm": web.crm_record, "work": web.work_record},
+        }
+        return HTMLResponse(render(template, seen.language, {**common, **values}), status)
 
     def _trouble(self, seen: Visit, status: int, sentence: str) -> Response:
         return self._html("trouble.html", seen, {"sentence": sentence}, status)
@@ -108,7 +115,8 @@ class _Page:
     # The five pages
 
     def overview(self, seen: Visit) -> Response:
-        return self._html("overview.html", seen, {"connections": [*self._sentences(seen)], "status": self._standing(seen.settings)})
+        values = {"others": [*self._sentences(seen)], "status": self._standing(seen.settings)}
+        return self._html("overview.html", seen, values)
 
     def _sentences(self, seen: Visit) -> Iterator[Json]:
         """How each of the other connections stands; one whose state cannot be read says so."""
@@ -125,7 +133,7 @@ class _Page:
         status = self._standing(seen.settings)
         with app.reading_state(seen.settings) as state:
             groups = views.matters(state, status["attention"])
-        return self._html("attention.html", seen, {"groups": groups, "status": status, "addresses": _addresses(seen.settings)})
+        return self._html("attention.html", seen, {"groups": groups, "status": status})
 
     def task(self, seen: Visit) -> Response:
         query = seen.asked.get("q", "").strip()
@@ -133,27 +141,76 @@ class _Page:
             return self._html("task.html", seen, {"found": None})
         with app.reading_state(seen.settings) as state:
             found = views.story(state, query, seen.before())
-        return self._html("task.html", seen, {"found": found, "addresses": _addresses(seen.settings)})
+        return self._html("task.html", seen, {"found": found})
 
     def journal(self, seen: Visit) -> Response:
+        """The period's totals and the integrity of the journal are errands: both read all of it."""
+        wanted, period = seen.selection(), seen.period(self._world.clock.now())
         with app.reading_state(seen.settings) as state:
-            page, head = views.lines(state, seen.selection(), seen.before()), views.head(state)
-        key = (seen.name, "verify")
-        checking = partial(_fault, seen.settings)
-        errand = self._errands.ask(key, checking) if seen.asked.get("verify") else self._errands.look(key)
-        values = {"page": page, "head": head, "errand": errand, "kinds": views.KINDS, "fields": views.FIELDS}
-        return self._html("journal.html", seen, values)
+            found, head = views.lines(state, wanted, seen.before()), views.head(state)
+        totals = self._errands.ask((seen.name, "period"), period, partial(_totals, seen.settings, period, self._world))
+        checked = self._on_request(seen, "verify", partial(_checked, seen.settings))
+        values = {"found": found, "head": head, "totals": totals, "period": period, "checked": checked}
+        return self._html("journal.html", seen, {**values, "kinds": views.KINDS, "fields": views.FIELDS})
 
     def journal_csv(self, seen: Visit) -> Response:
-        lines = history_lines(_entries(seen.settings, seen))
-        return StreamingResponse(_chunks(lines), media_type="text/csv", headers=_download(f"{seen.name}.csv"))
+        lines = history_lines(_entries(seen.settings, seen.selection()))
+        return StreamingResponse(_chunks(lines), media_type="text/csv", headers=_download("journal.csv"))
 
     def journal_json(self, seen: Visit) -> Response:
-        lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in _entries(seen.settings, seen))
-        return StreamingResponse(_chunks(lines), media_type="application/x-ndjson", headers=_download(f"{seen.name}.ndjson"))
+        lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in _entries(seen.settings, seen.selection()))
+        return StreamingResponse(_chunks(lines), media_type="application/x-ndjson", headers=_download("journal.ndjson"))
 
     def dry_run(self, seen: Visit) -> Response:
-        key = (seen.name, "dry-run")
-        work = partial(_dry_run, seen.settings, self._world)
-        errand = self._errands.ask(key, work) if seen.asked.get("run") else self._errands.look(key)
-        return self._html("dry_run.html", seen, {"errand": errand})
+        errand = self._on_request(seen, "run", partial(_dry_run, seen.settings, self._world))
+        return self._html("dry_run.html", seen, {"errand": errand, "by_direction": views.by_direction})
+
+    def _on_request(self, seen: Visit, name: str, work: Callable[[], Json]) -> Errand | None:
+        """The errand that begins when the address asks for it by `name`; its last outcome where it does not."""
+        lane = (seen.name, name)
+        return self._errands.ask(lane, name, work) if seen.asked.get(name) else self._errands.look(lane)
+
+
+# Errands: what takes long, in a thread of its own
+
+
+def _dry_run(settings: Settings, world: app.World) -> Json:
+    """The same as `reconciler report`, on an event loop of its own."""
+
+    async def work() -> Json:
+        with app.reading_state(settings) as state:
+            app.check_identity(settings, state)
+            async with app.connect(settings, world) as connection:
+                return await dry_run(connection, state)
+
+    return asyncio.run(work())
+
+
+def _totals(settings: Settings, period: Period, world: app.World) -> Json:
+    with app.reading_state(settings) as state:
+        now = world.clock.now()
+        return period_data(name=settings.connection.name, state=state, period=period, generated_at=now)
+
+
+def _checked(settings: Settings) -> Json:
+    """The last entry when the check began, and the first fault in words, "" if there is none."""
+    with app.reading_state(settings) as state:
+        fault = verify(state)
+        return {"head": views.head(state), "fault": "" if fault is None else str(fault)}
+
+
+# Exports
+
+
+def _entries(settings: Settings, wanted: Selection) -> Iterator[Json]:
+    with app.reading_state(settings) as state:
+        yield from (entry_data(entry) for entry in state.entries(wanted))
+
+
+def _chunks(lines: Iterator[str]) -> Iterator[str]:
+    while some := list(islice(lines, EXPORT)):
+        yield "".join(some)
+
+
+def _download(name: str) -> dict[str, str]:
+    return {"Content-Disposition": f'attachment; filename="reconciler-{name}"'}

@@ -15,9 +15,9 @@ ROWS: Final = 100
 """Journal entries on one page."""
 
 KINDS: Final = (
-    "intent", "created", "linked", "unlinked", "conflict", "bases", "server_answer", "overwritten", "refused", "dropped",
-    "unclear", "not_applied", "marked", "told", "restore", "retry", "acknowledged", "tombstone_lifted", "bases_voided",
-    "halted", "approved", "resumed", "paused", "apply", "config", "connected", "rebuilt", "tenant_proven",
+    "intent", "created", "linked", "unlinked", "conflict", "bases", "server_answer", "overwritten", "refused",
+    "dropped", "unclear", "not_applied", "marked", "told", "restore", "retry", "acknowledged", "tombstone_lifted",
+    "bases_voided", "halted", "approved", "resumed", "paused", "apply", "config", "connected", "rebuilt", "tenant_proven",
 )  # fmt: skip
 """The kinds of journal entries, in the order of the filter."""
 
@@ -32,7 +32,9 @@ def matters(state: StateReader, attention: list[Json]) -> list[Json]:
         link = known[Side(row["side"])].get(row["id"])
         own = {f"{row['side']}_id": row["id"]}
         ids = {"crm_id": link.crm.id, "work_id": link.work.id} if link else {"crm_id": None, "work_id": None, **own}
-        group = groups.setdefault(row["code"], {name: row[name] for name in ("code", "cause", "who", "fix")} | {"rows": []})
+        group = groups.setdefault(
+            row["code"], {name: row[name] for name in ("code", "cause", "who", "fix")} | {"rows": []}
+        )
         group["rows"].append(row | ids | {"option": "--item " if row["side"] == Side.WORK else ""})
     for group in groups.values():
         group["rows"].sort(key=lambda row: row["since"])

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import urlencode
 
+from reconciler.core.model import ZONE
 from reconciler.core.search import Selection, moment_of
+from reconciler.message import say
+from reconciler.report.period import Period
 from reconciler.settings import Settings
 from reconciler.words import LANGUAGES
 
@@ -71,6 +75,18 @@ class Visit:
             field=given.get("field"),
             kind=given.get("kind"),
         )
+
+    def period(self, now: datetime) -> Period:
+        """The period of the filters: from the first of the month, up to today, unless they say otherwise."""
+        today = now.astimezone(ZONE).date()
+        wanted = self.selection()
+        until = wanted.until or moment_of(today.isoformat(), end=True)
+        since = wanted.since or moment_of(
+            (until - timedelta(seconds=1)).astimezone(ZONE).date().replace(day=1).isoformat(), end=False
+        )
+        if since >= until:
+            raise ValueError(say("The period ends before it begins."))
+        return Period(since=since, until=until)
 
     def before(self) -> int | None:
         """The journal entry below which the page goes on; nonsense counts as none."""

@@ -15,7 +15,7 @@ HITS: Final = 50
 
 
 def find(state: StateReader, query: str) -> Json:
-    """What `query` means: `task`, the CRM id of the one task that it names, or else `hits`, and whether there are `more`.
+    """What `query` means: `task`, the CRM id of the one task that it names; else `hits`, and whether there are `more`.
 
     An id names its task, also one that is only known from the past, though its digits may be part of titles.
     """

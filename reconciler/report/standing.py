@@ -35,6 +35,7 @@ def standing_data(name: str, state: StateReader, *, now: datetime, poll: timedel
         "now": utc(now),
         "standing": {"level": level, "sentence": sentence},
         "lag": int((now - min(waiting)).total_seconds()) if waiting else 0,
+        "offsets": {side.value: state.fact(f"offset.{side}") for side in Side},
         "conflicts_today": len(today),
         "recent_conflicts": lost_values(state, islice(state.entries(Selection(kind="conflict")), RECENT)),
     }
