@@ -128,8 +128,12 @@ class StateReader(Protocol):
         """Links with `dirty_since`, oldest first."""
         ...
 
-    def differing_links(self, *, after: int = 0, limit: int = 1000) -> list[Link]:
-        """Links with accepted differences, in the order of their keys."""
+    def unequal_links(self, *, after: int = 0, limit: int = 1000) -> list[Link]:
+        """Links in any condition but equal, in the order of their keys."""
+        ...
+
+    def crm_statuses(self) -> dict[str, int]:
+        """How many linked CRM tasks show which status word."""
         ...
 
     def candidates(self) -> list[Candidate]: ...

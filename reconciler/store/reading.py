@@ -6,8 +6,9 @@ from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Executable, Select, func, null, or_, select
+from sqlalchemy import Connection, Executable, Select, func, or_, select
 
+from reconciler.core.condition import EQUAL
 from reconciler.core.model import (
     Attention,
     Candidate,
@@ -117,11 +118,14 @@ class SqlReader:
         statement = select(LINK).where(LINK.c.dirty_since.is_not(None)).order_by(LINK.c.dirty_since, LINK.c.key)
         return [codec.link_load(row) for row in self._rows(statement)]
 
-    def differing_links(self, *, after: int = 0, limit: int = 1000) -> list[Link]:
-        statement = (
-            select(LINK).where(LINK.c.differences.is_not(null()), LINK.c.key > after).order_by(LINK.c.key).limit(limit)
-        )
-        return [codec.link_load(row) for row in self._rows(statement)]
+    def unequal_links(self, *, after: int = 0, limit: int = 1000) -> list[Link]:
+        unequal = select(LINK).where(LINK.c.condition != EQUAL, LINK.c.key > after)
+        return [codec.link_load(row) for row in self._rows(unequal.order_by(LINK.c.key).limit(limit))]
+
+    def crm_statuses(self) -> dict[str, int]:
+        word = func.coalesce(LINK.c.crm_seen, LINK.c.crm_base)[Field.STATUS.value].as_string().label("word")
+        counted = select(word, func.count().label("tasks")).group_by(word).order_by(word)
+        return {row["word"]: row["tasks"] for row in self._rows(counted) if row["word"]}
 
     def candidates(self) -> list[Candidate]:
         statement = select(CANDIDATE).order_by(CANDIDATE.c.since, CANDIDATE.c.crm_id)

@@ -276,7 +276,7 @@ async def test_two_quiet_cycles_write_nothing_and_change_no_state_but_watermarks
     for table in before:
         if table == "fact":
             changed = set(map(str, after[table])) ^ set(map(str, before[table]))
-            assert all("watermark." in row for row in changed), changed
+            assert all("watermark." in row or row.startswith("('today'") for row in changed), changed
         elif table not in ("cycle", "sqlite_sequence"):
             assert after[table] == before[table], table
     world.reopen()
