@@ -252,7 +252,8 @@ class Daemon:
             self._log.info("web.listening", host=host, port=port)
 
         try:
-            await serve(routes(self, self.metrics, page(self._shown, self._world)), (host, port), listening)
+            shown = page(self._shown, self._world)
+            await serve([*routes(self, self.metrics), shown], (host, port), listening)
         except OSError as error:
             self._log.warning("web.failed", host=host, port=port, reason=str(error.strerror))
 

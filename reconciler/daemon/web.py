@@ -30,8 +30,8 @@ class Health(Protocol):
     def idle(self) -> list[str]: ...
 
 
-def routes(health: Health, metrics: Metrics, page: BaseRoute) -> list[BaseRoute]:
-    """What machines may ask, and the page, which answers everything else."""
+def routes(health: Health, metrics: Metrics) -> list[BaseRoute]:
+    """What machines may ask."""
 
     async def scrape(request: Request) -> Response:
         content, content_type = metrics.exposition(request.headers.get("accept", ""))
@@ -45,7 +45,7 @@ def routes(health: Health, metrics: Metrics, page: BaseRoute) -> list[BaseRoute]
         """Whether every connection keeps its two sides in step: 503 asks for a look."""
         return _answer(health.conditions(), health.idle())
 
-    return [Route("/metrics", scrape), Route("/healthz", alive), Route("/readyz", ready), page]
+    return [Route("/metrics", scrape), Route("/healthz", alive), Route("/readyz", ready)]
 
 
 def _answer(conditions: dict[str, str], bad: list[str]) -> Response:

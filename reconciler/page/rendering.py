@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
@@ -19,6 +20,8 @@ from reconciler.words import translator
 STYLE: Final = (files("reconciler.page") / "page.css").read_bytes()
 STYLE_VERSION: Final = hashlib.sha256(STYLE).hexdigest()[:12]
 """Goes into the stylesheet's address, so that browsers may keep it and still never see an old one."""
+
+CODE: Final = re.compile(r"[a-z]+(_[a-z]+)+")
 
 
 def render(template: str, language: str, values: Mapping[str, Any]) -> str:
@@ -38,6 +41,7 @@ def _environment(language: str) -> Environment:
     )
     environment.globals |= {"_": translate, "language": language, "style": STYLE_VERSION}
     environment.filters |= {
+        "day": lambda day: "/".join(reversed(day.split("-"))),
         "minute": _minute,
         "second": _second,
         "count": lambda number: _count(number, language),
@@ -45,9 +49,16 @@ def _environment(language: str) -> Environment:
         "shown": lambda value: into(shown(value), translate),
         "span": lambda seconds: into(span(seconds), translate),
         "rule": lambda rule: into(rule_words(rule), translate),
-        "word": lambda code: into(word(code), translate) if code else "",
+        "word": lambda code: _word(code, language) if code else "",
     }
     return environment
+
+
+def _word(code: str, language: str) -> str:
+    """One of our codes in words; English has no catalogue, its codes are words already."""
+    if language != "en":
+        return into(word(code), translator(language))
+    return {"crm": "CRM", "work": "Work"}.get(code) or (code.replace("_", " ") if CODE.fullmatch(code) else code)
 
 
 def _minute(moment: str | None) -> str:

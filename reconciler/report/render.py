@@ -242,6 +242,9 @@ def _status_lines(data: Json) -> Iterator[str]:
         yield say("{count} pairs and tasks with news are left out by [pilot]", count=data["left_out"])
     for side, moment in data["watermarks"].items():
         yield say("{side} read up to {at}", side=word(side), at=local(moment))
+    for side, seconds in data["offsets"].items():
+        if seconds is not None:
+            yield say("{side}: its clock is {seconds} s against ours", side=word(side), seconds=f"{seconds:+d}")
     yield joined((say("{name} {count}", name=word(name), count=count) for name, count in data["pairs"].items()), ", ")
     for side, health in data["sides"].items():
         if health:
