@@ -42,11 +42,12 @@ def thread(work: Callable[[], None]) -> None:
 
 
 class Errands:
-    """The last errand of each lane. For several threads at once; `monotonic` gives seconds."""
+    """The last errand of each lane. For several threads at once; `monotonic` and `patience` are in seconds."""
 
-    def __init__(self, monotonic: Callable[[], float], spawn: Spawn = thread) -> None:
+    def __init__(self, monotonic: Callable[[], float], spawn: Spawn = thread, patience: float = PATIENCE) -> None:
         self._monotonic = monotonic
         self._spawn = spawn
+        self._patience = patience
         self._lock = threading.Lock()
         self._lanes: dict[Hashable, Errand] = {}
 
@@ -65,7 +66,7 @@ class Errands:
         found = self.look(lane)
         if found is None or (found.key != key and not found.running):
             found = self._begin(lane, Errand(key), work)
-        found.done.wait(PATIENCE)
+        found.done.wait(self._patience)
         return found
 
     def _begin(self, lane: Hashable, errand: Errand, work: Work) -> Errand:
