@@ -10,6 +10,7 @@ import contextlib
 import os
 import socket
 from collections.abc import AsyncIterator, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -84,7 +85,7 @@ async def test_every_view_fits_is_readable_and_leaves_the_console_empty(
         assert await eye.js(PALE) == [], f"{name} has text that is hard to read"
         assert await eye.js("document.querySelectorAll('h1').length") == 1
         levels = await eye.js("[...document.querySelectorAll('h1,h2,h3,h4')].map(h => +h.tagName[1])")
-        assert all(after <= before + 1 for before, after in zip([0, *levels], levels)), (name, levels)
+        assert all(after <= before + 1 for before, after in pairwise([0, *levels])), (name, levels)
         if folder := os.environ.get("RECONCILER_PICTURES"):
             await eye.picture(Path(folder) / f"{name}-{language}-{width}-{'dark' if dark else 'light'}.png")
     expected = [one for one in eye.said if "404" not in one or "no-such-page" not in one]
@@ -92,20 +93,33 @@ async def test_every_view_fits_is_readable_and_leaves_the_console_empty(
     assert [one for one in eye.asked if not one.startswith((address, "data:"))] == []
 
 
-CUT = """[...document.querySelectorAll('main *')].filter(e => e.scrollWidth > e.clientWidth + 1 && e.clientWidth > 1
-  && getComputedStyle(e).display !== 'inline' && getComputedStyle(e).overflowX !== 'visible').map(e => e.outerHTML.slice(0, 80))"""
+CUT = """[...document.querySelectorAll('main *')]
+  .filter(e => e.clientWidth > 1 && e.scrollWidth > e.clientWidth + 1)
+  .filter(e => getComputedStyle(e).display != 'inline' && getComputedStyle(e).overflowX != 'visible')
+  .map(e => e.outerHTML.slice(0, 80))"""
+"""Elements of which a part cannot be seen."""
 
 PALE = """(() => {
   const number = text => text.match(/[\\d.]+/g).map(Number);
-  const light = ([r, g, b]) => [r, g, b].map(v => v / 255).map(v => v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
-    .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
-  const ground = e => { for (; e; e = e.parentElement) {
-    const c = number(getComputedStyle(e).backgroundColor); if (c.length < 4 || c[3] > 0) return c; } return [255, 255, 255]; };
-  return [...document.querySelectorAll('body *')].filter(e => [...e.childNodes].some(n => n.nodeType == 3 && n.data.trim()))
-    .filter(e => e.getClientRects().length).map(e => [light(number(getComputedStyle(e).color)), light(ground(e)), e])
-    .filter(([a, b]) => (Math.max(a, b) + .05) / (Math.min(a, b) + .05) < 4.5).map(([, , e]) => e.outerHTML.slice(0, 120));
+  const linear = v => v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4;
+  const light = ([r, g, b]) => .2126 * linear(r / 255) + .7152 * linear(g / 255) + .0722 * linear(b / 255);
+  const ground = e => {
+    for (; e; e = e.parentElement) {
+      const colour = number(getComputedStyle(e).backgroundColor);
+      if (colour.length < 4 || colour[3] > 0) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const speaks = e => [...e.childNodes].some(n => n.nodeType == 3 && n.data.trim()) && e.getClientRects().length;
+  const contrast = (a, b) => (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
+  return [...document.querySelectorAll('body *')].filter(speaks)
+    .filter(e => contrast(light(number(getComputedStyle(e).color)), light(ground(e))) < 4.5)
+    .map(e => e.outerHTML.slice(0, 120));
 })()"""
 """Texts whose contrast to their ground is below 4.5 to 1."""
+
+FOCUSABLE = "a[href], button, input:not([type=hidden]), select, summary"
+OUTLINE = "(style => style.outlineStyle + style.outlineWidth)(getComputedStyle(document.activeElement))"
 
 
 async def test_everything_is_reached_by_keyboard_and_the_focus_shows(eye: Tab, address: str) -> None:
@@ -118,8 +132,7 @@ async def test_everything_is_reached_by_keyboard_and_the_focus_shows(eye: Tab, a
     for _ in range(wanted):
         await eye.press("Tab")
         reached.append(await eye.js("document.activeElement.outerHTML"))
-        shows = "getComputedStyle(document.activeElement).outlineStyle + getComputedStyle(document.activeElement).outlineWidth"
-        assert await eye.js(shows) == "solid3px", reached[-1]
+        assert await eye.js(OUTLINE) == "solid3px", reached[-1]
     assert len(reached) == wanted
     assert 'class="skip"' in reached[0]
     assert any("<button" in one for one in reached)

@@ -47,7 +47,7 @@ class Town:
             return await client.request(method, path, headers={k.replace("_", "-"): v for k, v in headers.items()})
 
     async def day(self, title: str = "Gọi khách hàng An Phát") -> tuple[int, int]:
-        """A working day: pairs, edits that flow, a conflict, a tie, a refused target, a deletion. Gives the main pair."""
+        """A working day: pairs, an edit that flows, a conflict, two refused targets. Gives the pair in conflict."""
         world = self.world
         task, item = await world.pair(task_name=title, description="Hẹn 09:00\ntại văn phòng")
         for name in ("Gửi báo giá lần 2", "Khảo sát kho Đà Nẵng", "Ký hợp đồng bảo trì"):
