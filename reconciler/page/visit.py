@@ -77,10 +77,15 @@ class Visit:
         )
 
     def period(self, now: datetime) -> Period:
-        """The period of the filters: from the first of the month, up to today, unless they say otherwise."""
+        """The period of the filters: from the first of the month, up to today, unless they say otherwise.
+
+        Raises ValueError with a sentence.
+        """
         today = now.astimezone(ZONE).date()
         wanted = self.selection()
         until = wanted.until or moment_of(today.isoformat(), end=True)
+        if wanted.until is None and wanted.since is not None:
+            until = max(until, wanted.since + timedelta(days=1))
         since = wanted.since or moment_of(
             (until - timedelta(seconds=1)).astimezone(ZONE).date().replace(day=1).isoformat(), end=False
         )

@@ -41,6 +41,10 @@ class Town:
         """What a browser gets."""
         return await self.ask("GET", path, **headers)
 
+    async def fetch(self, path: str, **query: str) -> httpx.Response:
+        """What a browser gets for an address with these parameters."""
+        return await self.get(str(httpx.URL(path).copy_merge_params(query)))
+
     async def ask(self, method: str, path: str, **headers: str) -> httpx.Response:
         transport = httpx.ASGITransport(app=self.app)
         async with httpx.AsyncClient(transport=transport, base_url=ADDRESS) as client:
