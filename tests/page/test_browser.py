@@ -6,18 +6,16 @@ With RECONCILER_PICTURES=FOLDER the pictures are kept there, to be looked at.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-import socket
 from collections.abc import AsyncIterator, Iterator
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-import uvicorn
 
 from reconciler.core.model import Code, Side
+from reconciler.daemon.web import serve
 from tests.page.chromium import Tab, browser, tab
 from tests.page.town import Town
 
@@ -53,17 +51,11 @@ async def address(town: Town) -> AsyncIterator[str]:
         town.entry(Code.FIELD_TOO_LONG, id="1001", title=long, message="Tên dài quá 255 ký tự", words="TaskName > 255"),
         town.entry(Code.DELETED_ELSEWHERE, Side.WORK, id="7002", title="Gửi báo giá lần 2", message="đã xóa"),
     )
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(town.app, http="h11", ws="none", lifespan="off", log_config=None))
-        serving = asyncio.create_task(_serve(server, listener))
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        server.should_exit = True
-        await serving
-
-
-async def _serve(server: uvicorn.Server, listener: socket.socket) -> None:
-    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign]
-    await server.serve(sockets=[listener])
+    listening = asyncio.get_running_loop().create_future()
+    serving = asyncio.create_task(serve(town.app.routes, ("127.0.0.1", 0), listening.set_result))
+    yield f"http://127.0.0.1:{await listening}"
+    serving.cancel()
+    await asyncio.wait([serving])
 
 
 def at(address: str, path: str, language: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from reconciler.core.model import Code, Entry
@@ -75,8 +77,8 @@ async def test_a_payload_stays_text(town: Town, payload: str) -> None:
     town.world.crm.edit(task, task_name=f"{title} again")
     town.attend(town.entry(Code.FIELD_TOO_LONG, id="9", title=title, message=title, words=f"{title}!"))
     with town.world.store.transaction() as tx:
-        given = {"changed_by": title, "operator": title, "reason": title, "rule": title, "old": title, "new": title}
-        tx.append([Entry(kind="told", at=town.world.clock.now(), crm_id=str(task), **given)])
+        entry = Entry(kind="told", at=town.world.clock.now(), crm_id=str(task), old=title, new=title)
+        tx.append([replace(entry, changed_by=title, operator=title, reason=title, rule=title)])
     town.pause(title)
     for path in (*PATHS, f"/task?q={task}"):
         for language in ("vi", "en"):

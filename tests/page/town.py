@@ -32,8 +32,8 @@ class Town:
         self.database = folder / "state.db"
         url = f"sqlite:///{self.database}"
         web = {"crm_record": "https://crm.example/tasks/{id}", "work_record": "https://work.example/items/{id}"}
-        self.world = World(state=url, **{"web": web, **sections})
-        self.world.sections["state"] = {"url": url}
+        self.world = World(state=url)
+        self.world.sections |= {"web": web, **sections, "state": {"url": url}}
         self.others: list[Settings] = []
         self.app = Starlette(routes=[page(lambda: [self.world.settings, *self.others], self.world.world, spawn)])
 
