@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from typing import Any, Final
@@ -33,6 +33,9 @@ from reconciler.store import verify
 
 Connections = Callable[[], Sequence[Settings]]
 View = Callable[[Visit], Response]
+
+AT_ONCE: Final = 20_000
+"""Journal entries up to which the totals are counted whenever the page is opened: a second of work."""
 
 EXPORT: Final = 1_000
 """Lines of an export that are sent at a time."""
@@ -144,11 +147,13 @@ class _Page:
         return self._html("task.html", seen, {"found": found})
 
     def journal(self, seen: Visit) -> Response:
-        """The period's totals and the integrity of the journal are errands: both read all of it."""
+        """The period's totals and the integrity of the journal are errands: both may read all of it."""
         wanted, period = seen.selection(), seen.period(self._world.clock.now())
         with app.reading_state(seen.settings) as state:
             found, head = views.lines(state, wanted, seen.before()), views.head(state)
-        totals = self._errands.ask((seen.name, "period"), period, partial(_totals, seen.settings, period, self._world))
+        counting = partial(_totals, seen.settings, period, self._world)
+        small = head is None or head["id"] <= AT_ONCE
+        totals = self._on_request(seen, "totals", counting, of=period, unasked=small)
         checked = self._on_request(seen, "verify", partial(_checked, seen.settings))
         values = {"found": found, "head": head, "totals": totals, "period": period, "checked": checked}
         return self._html("journal.html", seen, {**values, "kinds": views.KINDS, "fields": views.FIELDS})
@@ -165,10 +170,18 @@ class _Page:
         errand = self._on_request(seen, "run", partial(_dry_run, seen.settings, self._world))
         return self._html("dry_run.html", seen, {"errand": errand, "by_direction": views.by_direction})
 
-    def _on_request(self, seen: Visit, name: str, work: Callable[[], Json]) -> Errand | None:
-        """The errand that begins when the address asks for it by `name`; its last outcome where it does not."""
+    def _on_request(
+        self, seen: Visit, name: str, work: Callable[[], Json], *, of: Hashable = None, unasked: bool = False
+    ) -> Errand | None:
+        """The errand that begins when the address asks for it by `name`, or also `unasked`; else its last outcome.
+
+        `of` is what the outcome depends on besides the connection.
+        """
         lane = (seen.name, name)
-        return self._errands.ask(lane, name, work) if seen.asked.get(name) else self._errands.look(lane)
+        if unasked or seen.asked.get(name):
+            return self._errands.ask(lane, of, work)
+        found = self._errands.look(lane)
+        return found if found is not None and found.key == of else None
 
 
 # Errands: what takes long, in a thread of its own

@@ -405,3 +405,15 @@ def test_there_are_words_for_every_field() -> None:
     from reconciler.page.views import FIELDS
 
     assert tuple(field.value for field in Field) == FIELDS
+
+
+async def test_the_totals_of_a_long_journal_are_counted_on_request(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    await many(town, ROWS)
+    monkeypatch.setattr("reconciler.page.routes.AT_ONCE", ROWS - 1)
+    page = await read(town, "/journal?lang=en&kind=told")
+    assert "entries" not in page.text.split("Integrity")[0].split("Control totals")[1]
+    [ask] = [link for link in page.links() if "totals=" in link]
+    assert "kind=told" in ask
+    assert f"entries {ROWS}" in (await read(town, ask)).text
+    assert f"entries {ROWS}" in (await read(town, "/journal?lang=en")).text, "kept for a minute"
+    assert "Count now" in (await read(town, "/journal?lang=en&since=2026-03-02")).text, "of another period"
