@@ -202,7 +202,14 @@ def _connection(settings: Settings, world: World, crm: CrmReader, work: WorkRead
         readers={Side.CRM: crm, Side.WORK: work},
         catalogue=work,
         clock=world.clock,
+        pages=pages(settings),
     )
+
+
+def pages(settings: Settings) -> dict[Side, str]:
+    """The addresses of records in a browser, with {id}, of the sides for which the config names one."""
+    crm, work = _profiles(settings)
+    return {side: page for side, page in ((Side.CRM, crm.page), (Side.WORK, work.page)) if page}
 
 
 @asynccontextmanager

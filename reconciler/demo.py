@@ -25,7 +25,7 @@ from reconciler.linking import link_to_target
 from reconciler.message import joined, say, word
 from reconciler.ports import Store
 from reconciler.report.data import Json, entry_data
-from reconciler.report.render import shown
+from reconciler.report.document import shown
 from reconciler.sandbox.crm import CrmSystem
 from reconciler.sandbox.data import seed
 from reconciler.sandbox.orders import place

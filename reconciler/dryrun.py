@@ -54,6 +54,7 @@ async def foresee(connection: Connection, state: StateReader) -> tuple[Json, Pro
         cleared=[*news.cleared, *plan.cleared],
         down=side_words(news.down),
         left_out=left_out(prospect),
+        pages=connection.pages,
     )
     return report_data(found, state), prospect
 

@@ -6,10 +6,11 @@ import click
 
 from reconciler import __version__
 from reconciler.cli.backfilling import backfill
-from reconciler.cli.cycles import once, rebuild, report
+from reconciler.cli.cycles import once, rebuild
 from reconciler.cli.looking import backup, check, config, history, status, targets, verify, why
 from reconciler.cli.pairs import link, retry, unlink
 from reconciler.cli.plans import apply, plan
+from reconciler.cli.reporting import report
 from reconciler.cli.running import daemon
 from reconciler.cli.speaking import HELP_OPTIONS, Speaking, everything, language_option
 from reconciler.cli.steering import ack, pause, restore, resume

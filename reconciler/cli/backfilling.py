@@ -49,7 +49,7 @@ def backfill(config_path: str | None, since: str | None, limit: int | None, dry_
                 found = await find_old(connection, store, since=first, limit=limit)
                 if len(found) > ASK_FROM and not yes and sys.stdin.isatty():
                     click.confirm(spoken(say("create work items for {count} tasks?", count=len(found))), abort=True)
-                with bar(len(found)) as progress:
+                with bar(len(found), "backfill") as progress:
                     linked, result = await link_old(connection, writers, store, found, progress=progress)
         tell(say("{linked} of {count} tasks are linked now", linked=linked, count=len(found)))
         if result is None:
@@ -62,7 +62,7 @@ def backfill(config_path: str | None, since: str | None, limit: int | None, dry_
 
 
 @contextmanager
-def bar(total: int) -> Iterator[Callable[[int], None]]:
+def bar(total: int, label: str) -> Iterator[Callable[[int], None]]:
     """A progress bar with an estimate on a terminal; elsewhere nothing."""
     if not sys.stderr.isatty() or total == 0:
         yield lambda done: None
@@ -70,7 +70,7 @@ def bar(total: int) -> Iterator[Callable[[int], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("backfill"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as shown:
-        task = shown.add_task("backfill", total=total)
+        task = shown.add_task(label, total=total)
         yield lambda done: shown.update(task, completed=done)

@@ -6,21 +6,23 @@ import hashlib
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from reconciler.core.model import ZONE
-from reconciler.message import into, word
-from reconciler.report.render import rule_words, shown, span
+from reconciler.message import Translate, into
+from reconciler.report.document import PHRASES, address, phrase, shown_field
+from reconciler.report.render import rule_words, span
 from reconciler.words import translator
 
 STYLE: Final = (files("reconciler.page") / "page.css").read_bytes()
 STYLE_VERSION: Final = hashlib.sha256(STYLE).hexdigest()[:12]
 """Goes into the stylesheet's address, so that browsers may keep it and still never see an old one."""
 
+_ENGLISH: Final = {"crm": "CRM", "work": "Work", **PHRASES}
 CODE: Final = re.compile(r"[a-z]+(_[a-z]+)+")
 
 
@@ -39,14 +41,14 @@ def _environment(language: str) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"_": translate, "language": language, "style": STYLE_VERSION}
+    environment.globals |= {"_": translate, "address": address, "language": language, "style": STYLE_VERSION}
     environment.filters |= {
         "day": lambda day: "/".join(reversed(day.split("-"))),
         "minute": _minute,
         "second": _second,
         "count": lambda number: _count(number, language),
         "said": lambda text: into(text, translate),
-        "shown": lambda value: into(shown(value), translate),
+        "shown": partial(_shown, translate),
         "span": lambda seconds: into(span(seconds), translate),
         "rule": lambda rule: into(rule_words(rule), translate),
         "word": lambda code: _word(code, language) if code else "",
@@ -54,11 +56,15 @@ def _environment(language: str) -> Environment:
     return environment
 
 
+def _shown(translate: Translate, value: object, field: str | None = None) -> str:
+    return into(shown_field(field, value), translate)
+
+
 def _word(code: str, language: str) -> str:
     """One of our codes in words; English has no catalogue, its codes are words already."""
     if language != "en":
-        return into(word(code), translator(language))
-    return {"crm": "CRM", "work": "Work"}.get(code) or (code.replace("_", " ") if CODE.fullmatch(code) else code)
+        return into(phrase(code), translator(language))
+    return _ENGLISH.get(code) or (code.replace("_", " ") if CODE.fullmatch(code) else code)
 
 
 def _minute(moment: str | None) -> str:

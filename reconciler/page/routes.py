@@ -96,11 +96,10 @@ class _Page:
         return endpoint
 
     def _html(self, template: str, seen: Visit, values: Mapping[str, Any], status: int = 200) -> Response:
-        web = seen.settings.web
         common: dict[str, Any] = {
             "visit": seen,
             "connections": [settings.connection.name for settings in self._connections()],
-            "addresses": {"crm": web.crm_record, "work": web.work_record},
+            "pages": app.pages(seen.settings),
         }
         return HTMLResponse(render(template, seen.language, {**common, **values}), status)
 
@@ -168,7 +167,9 @@ class _Page:
 
     def dry_run(self, seen: Visit) -> Response:
         errand = self._on_request(seen, "run", partial(_dry_run, seen.settings, self._world))
-        return self._html("dry_run.html", seen, {"errand": errand, "by_direction": views.by_direction})
+        return self._html(
+            "dry_run.html", seen, {"errand": errand, "by_direction": views.by_direction, "summarised": dry_summary}
+        )
 
     def _on_request(
         self, seen: Visit, name: str, work: Callable[[], Json], *, of: Hashable = None, unasked: bool = False

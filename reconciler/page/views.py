@@ -10,6 +10,7 @@ from reconciler.core.search import Selection
 from reconciler.ports import StateReader
 from reconciler.report.data import Json, entry_data, pair_data
 from reconciler.report.finding import find
+from reconciler.report.summary import dry_summary
 
 ROWS: Final = 100
 """Journal entries on one page."""
@@ -59,6 +60,11 @@ def lines(state: StateReader, wanted: Selection, before: int | None) -> Json:
     found = [entry_data(entry) for entry in islice(state.entries(wanted, before=before), ROWS + 1)]
     rows = found[:ROWS]
     return {"rows": rows, "further": rows[-1]["id"] if len(found) > ROWS else None}
+
+
+def summarised(report: Json) -> Json:
+    """A dry run with its summary for management, and its operations by direction."""
+    return {**report, "management": dry_summary(report), "by_direction": by_direction(report)}
 
 
 def by_direction(report: Json) -> list[tuple[str, list[Json]]]:

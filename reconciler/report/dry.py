@@ -49,6 +49,7 @@ class Found:
     cleared: Sequence[Attention]
     down: Mapping[Side, str]
     left_out: Sequence[Outside] = ()
+    pages: Mapping[Side, str]
 
 
 def report_data(found: Found, state: StateReader) -> Json:
@@ -84,6 +85,7 @@ def report_data(found: Found, state: StateReader) -> Json:
         "reads": {side.value: reading_data(reading) for side, reading in found.readings.items()},
         "unavailable": {side.value: words for side, words in found.down.items()},
         "config": found.policy.config,
+        "pages": {side.value: page for side, page in found.pages.items()},
     }
 
 

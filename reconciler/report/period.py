@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from itertools import islice
@@ -34,6 +34,9 @@ EXCEPTIONS: Final = frozenset(
 
 LAGS: Final = ((60, "1m"), (120, "2m"), (300, "5m"), (3600, "1h"), (86400, "1d"))
 """Upper bounds in seconds of the classes of lag, and their names; what took longer is "more"."""
+
+
+LAG_NAMES: Final = (*(name for _, name in LAGS), "more")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +85,7 @@ def period_data(*, name: str, state: StateReader, period: Period, generated_at: 
     account.end()
     linked = state.tally().linked
     closing = linked - account.after
+    existing = _existing(state, period, generated_at)
     return {
         "connection": name,
         "mode": "period",
@@ -99,17 +103,24 @@ def period_data(*, name: str, state: StateReader, period: Period, generated_at: 
         },
         "rows": dict(account.rows),
         "operations": {key: dict(counts) for key, counts in sorted(account.operations.items())},
-        "by_day": {day: dict(account.by_day.get(day, {})) for day in period.days},
+        "by_day": {day: dict(account.by_day.get(day, {})) for day in sorted({*existing, *account.by_day})},
         "conflicts": [
-            {"field": name, "winner": winner, "count": count}
-            for (name, winner), count in sorted(account.conflicts.items())
+            {"field": name, "winner": winner, "reason": reason, "count": count}
+            for (name, winner, reason), count in sorted(account.conflicts.items())
         ],
         "lag": dict(account.lags),
         "last_cycle_at": utc(next((row.finished_at for row in state.cycles(limit=1)), None)),
-        **account.continuity(state.fact("today")),
+        **account.continuity(state.fact("today"), existing),
         "halts": account.halts(),
         "config_changes": account.config,
     }
+
+
+def _existing(state: StateReader, period: Period, now: datetime) -> list[str]:
+    """The days of the period on which the connection existed: not before its first cycle, not after now."""
+    connected = state.fact("connected_at")
+    first = day_of(datetime.fromisoformat(connected)) if connected else ""
+    return [day for day in period.days if first <= day <= day_of(now)]
 
 
 def candidates(state: StateReader) -> Json:
@@ -185,8 +196,8 @@ class _Account:
     )
     operations: dict[str, Counter[str]] = field(default_factory=dict)
     by_day: dict[str, Counter[str]] = field(default_factory=dict)
-    conflicts: Counter[tuple[str, str]] = field(default_factory=Counter)
-    lags: Counter[str] = field(default_factory=lambda: Counter({name: 0 for _, name in LAGS} | {"more": 0}))
+    conflicts: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    lags: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(LAG_NAMES, 0)))
     added: int = 0
     removed: int = 0
     after: int = 0
@@ -218,7 +229,8 @@ class _Account:
                 self.config.append({key: entry_data(entry)[key] for key in ("id", "at", "rule", "old", "new")})
             case "conflict":
                 winner = entry.side.other.value if entry.side else ""
-                self.conflicts[(entry.field.value if entry.field else "", winner)] += 1
+                decision = str(entry.detail.get("decision", "conflict"))
+                self.conflicts[(entry.field.value if entry.field else "", winner, decision)] += 1
 
     def end(self) -> None:
         for row in self.joiner.rest():
@@ -256,13 +268,15 @@ class _Account:
             one["seconds"] = int((until - since).total_seconds()) if since else None
         return self._halts
 
-    def continuity(self, today: Mapping[str, Any] | None) -> Json:
-        """The cycles of each day, and every gap that touches the period. Today's line is still in the state.
+    def continuity(self, today: Mapping[str, Any] | None, existing: Collection[str]) -> Json:
+        """The cycles of each day on which the connection existed, and every gap that touches the period.
+
+        Today's line is still in the state.
 
         `gaps_unlisted` counts those that a day had too many of to keep one by one.
         """
         lines = self.lines | ({today["line"]["day"]: day_in(today["line"])} if today else {})
-        days = [lines.get(day, Day(day=day)) for day in self.period.days]
+        days = [lines.get(day, Day(day=day)) for day in existing]
         return {
             "days": [{"day": one.day, "cycles": one.cycles, "outcomes": dict(one.outcomes)} for one in days],
             "gaps": [

@@ -30,7 +30,6 @@ from reconciler.settings.values import (
     Proxy,
     Rate,
     ReadableFile,
-    RecordPage,
     Secret,
     StateUrl,
     Target,
@@ -299,12 +298,6 @@ class Web(Section):
     """The status page, metrics and health check; they need no password, so keep them on a loopback address."""
 
     listen: Listen = Field(default="127.0.0.1:8780", description="HOST:PORT of the status page")
-    crm_record: RecordPage = Field(
-        default="", description="address of a task in the browser, with {id}; the page links to it; empty: no link"
-    )
-    work_record: RecordPage = Field(
-        default="", description="address of a work item in the browser, with {id}; the page links to it; empty: no link"
-    )
 
     @property
     def address(self) -> tuple[str, int]:

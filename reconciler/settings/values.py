@@ -127,14 +127,6 @@ def _base_url(url: str) -> str:
     return url.rstrip("/")
 
 
-def _record_page(url: str) -> str:
-    if url:
-        _split(url)
-        if url.replace("{id}", "").count("{") or "{id}" not in url:
-            raise ValueError(say("must hold {id}, where the id of the record goes", id="{id}"))
-    return url
-
-
 def _proxy(url: SecretStr) -> SecretStr:
     if url.get_secret_value():
         _split(url.get_secret_value())
@@ -200,7 +192,6 @@ Hour = Annotated[
 Secret = Annotated[SecretStr, Field(min_length=1)]
 
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
-RecordPage = Annotated[str, AfterValidator(_record_page)]
 Proxy = Annotated[SecretStr, AfterValidator(_proxy)]
 ReadableFile = Annotated[str, AfterValidator(_readable)]
 StateUrl = Annotated[SecretStr, AfterValidator(_state_url)]

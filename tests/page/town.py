@@ -31,9 +31,9 @@ class Town:
     def __init__(self, folder: Path, *, spawn: Spawn = at_once, **sections: dict[str, Any]) -> None:
         self.database = folder / "state.db"
         url = f"sqlite:///{self.database}"
-        web = {"crm_record": "https://crm.example/tasks/{id}", "work_record": "https://work.example/items/{id}"}
+        crm, work = {"page": "https://crm.example/tasks/{id}"}, {"page": "https://work.example/items/{id}"}
         self.world = World(state=url)
-        self.world.sections |= {"web": web, **sections, "state": {"url": url}}
+        self.world.sections |= {"wire": {"crm": crm, "work": work}, **sections, "state": {"url": url}}
         self.others: list[Settings] = []
         self.app = Starlette(routes=[page(lambda: [self.world.settings, *self.others], self.world.world, spawn)])
 
