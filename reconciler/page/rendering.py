@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from reconciler.core.model import ZONE
+from reconciler.core.model import ZONE, Side
 from reconciler.message import Translate, into
 from reconciler.report.document import PHRASES, address, phrase, shown_field
 from reconciler.report.render import rule_words, span
@@ -41,7 +41,7 @@ def _environment(language: str) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"_": translate, "address": address, "language": language, "style": STYLE_VERSION}
+    environment.globals |= {"_": translate, "address": _address, "language": language, "style": STYLE_VERSION}
     environment.filters |= {
         "day": lambda day: "/".join(reversed(day.split("-"))),
         "minute": _minute,
@@ -54,6 +54,10 @@ def _environment(language: str) -> Environment:
         "word": lambda code: _word(code, language) if code else "",
     }
     return environment
+
+
+def _address(pages: Mapping[str, str], side: str, identifier: str | None) -> str | None:
+    return address(pages, Side(side), identifier)
 
 
 def _shown(translate: Translate, value: object, field: str | None = None) -> str:

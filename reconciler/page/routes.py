@@ -167,9 +167,7 @@ class _Page:
 
     def dry_run(self, seen: Visit) -> Response:
         errand = self._on_request(seen, "run", partial(_dry_run, seen.settings, self._world))
-        return self._html(
-            "dry_run.html", seen, {"errand": errand, "by_direction": views.by_direction, "summarised": dry_summary}
-        )
+        return self._html("dry_run.html", seen, {"errand": errand, "summarised": views.summarised})
 
     def _on_request(
         self, seen: Visit, name: str, work: Callable[[], Json], *, of: Hashable = None, unasked: bool = False

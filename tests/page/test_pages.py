@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from reconciler.core.model import Code, Entry, Field, Side
+from reconciler.page.routes import AT_ONCE
 from reconciler.page.views import ROWS
 from reconciler.report.data import entry_data, pair_data
 from reconciler.report.render import status_text, why_text
