@@ -19,6 +19,7 @@ from reconciler.core.model import (
     Draft,
     Edit,
     Entry,
+    Extent,
     Field,
     Intent,
     Link,
@@ -186,6 +187,10 @@ class StateReader(Protocol):
 
     def titled(self) -> Iterator[Titled]:
         """Every title that is known: of links (both sides' if they differ), candidates and attention entries."""
+        ...
+
+    def extent(self, after: int = 0) -> Extent:
+        """How long the journal is, and how many entries of each kind lie behind entry `after`."""
         ...
 
     def close(self) -> None: ...

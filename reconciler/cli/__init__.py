@@ -8,6 +8,7 @@ from reconciler import __version__
 from reconciler.cli.backfilling import backfill
 from reconciler.cli.cycles import once, rebuild
 from reconciler.cli.looking import backup, check, config, history, status, targets, verify, why
+from reconciler.cli.notifying import notify
 from reconciler.cli.pairs import link, retry, unlink
 from reconciler.cli.plans import apply, plan
 from reconciler.cli.reporting import report
@@ -31,7 +32,7 @@ COMMANDS = (
     *(demo, sandbox),
     *(daemon, once, report, plan, apply, backfill, rebuild),
     *(link, unlink, retry, ack, restore, pause, resume),
-    *(targets, status, history, why, verify, backup, check, config),
+    *(targets, status, history, why, verify, backup, check, notify, config),
 )
 for command in COMMANDS:
     main.add_command(command)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli.ending import config_option, ending, run
+from reconciler.cli.notifying import describe
 from reconciler.cli.speaking import spoken, tell, translate
 from reconciler.message import say
 
@@ -223,6 +224,7 @@ def check(config_path: str | None) -> int:
             )
         )
     tell(say("status: the laws of the two maps are proven for every known status"))
+    describe(settings)
     return run(_check(settings))
 
 

@@ -473,6 +473,18 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Extent:
+    """How long the journal is. `head` is the hash of its last entry; together with `entries` it anchors all of them.
+
+    `kinds` counts the entries behind a given one, by kind and by the side where something was written.
+    """
+
+    entries: int
+    head: str
+    kinds: Mapping[tuple[str, Side | None], int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CycleRow:
     """One cycle as `status` shows it. `outcome` is running, ok, attention, halted, unavailable or failed."""
 

@@ -10,7 +10,7 @@ from typing import Final
 from reconciler.core.condition import CONDITIONS
 from reconciler.core.model import Side
 from reconciler.message import joined, say, word
-from reconciler.report.document import Json, Summary, count, local, percent
+from reconciler.report.document import Json, Summary, count, local, percent, phrase
 
 Fidelity = tuple[int, int]
 """How many of the last thirty days' cycles did exactly what they had planned, and of how many."""
@@ -224,10 +224,10 @@ def _written(operations: Mapping[str, Mapping[str, int]]) -> str:
     parts = [
         say(
             "{kind} {count} ({outcomes})",
-            kind=word(kind),
+            kind=phrase(kind),
             count=count(sum(outcomes.values())),
             outcomes=joined(
-                [say("{count} {name}", count=count(number), name=word(name)) for name, number in outcomes.items()], ", "
+                [say("{count} {name}", count=count(number), name=phrase(one)) for one, number in outcomes.items()], ", "
             ),
         )
         for kind, outcomes in operations.items()

@@ -58,7 +58,8 @@ def _wrong(key: str, present: object, value: object) -> str:
         words = isinstance(value, tuple) and all(isinstance(one, str) and one for one in value)
         return "" if words else say("must be a list of words")
     if key == "page":
-        return "" if isinstance(value, str) and _linkable(value) else say("must be an https address with {id}")
+        wrong = say("must be an https address with {place}", place="{id}")
+        return "" if isinstance(value, str) and _linkable(value) else wrong
     if isinstance(present, str):
         return "" if isinstance(value, str) and value else say("must be a text")
     least = 0 if key == "first_page" else 1

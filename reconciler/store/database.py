@@ -252,8 +252,11 @@ def open_reader(url: str) -> Opened:
 
 
 def _exists(path: Path) -> bool:
+    """Whether there is a state; an empty file is what somebody left who took the lease and got no further."""
     try:
-        return path.exists()
+        return path.stat().st_size > 0
+    except FileNotFoundError:
+        return False
     except OSError as error:
         raise StateError(
             say("the state {path} cannot be reached: {strerror}", path=path, strerror=error.strerror)

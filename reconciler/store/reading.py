@@ -15,6 +15,7 @@ from reconciler.core.model import (
     Claim,
     CycleRow,
     Entry,
+    Extent,
     Field,
     Intent,
     Link,
@@ -27,6 +28,7 @@ from reconciler.core.model import (
 from reconciler.core.search import Selection, Titled
 from reconciler.store import codec, rows
 from reconciler.store.database import Opened, translated
+from reconciler.store.journal import GENESIS
 from reconciler.store.sql import chunks
 from reconciler.store.tables import (
     ATTENTION,
@@ -221,6 +223,16 @@ class SqlReader:
         for entry in self.attention():
             side = "crm_id" if entry.side is Side.CRM else "work_id"
             yield Titled(**{side: entry.id}, title=entry.title)
+
+    def extent(self, after: int = 0) -> Extent:
+        last = self._rows(select(JOURNAL.c.id, JOURNAL.c.hash).order_by(JOURNAL.c.id.desc()).limit(1))
+        counted = select(JOURNAL.c.kind, JOURNAL.c.side, func.count().label("entries")).where(JOURNAL.c.id > after)
+        found = self._rows(counted.group_by(JOURNAL.c.kind, JOURNAL.c.side))
+        return Extent(
+            entries=last[0]["id"] if last else 0,
+            head=last[0]["hash"] if last else GENESIS,
+            kinds={(row["kind"], Side(row["side"]) if row["side"] else None): row["entries"] for row in found},
+        )
 
     def journal_rows(self) -> Iterator[codec.Row]:
         """The whole journal with its secrets and seals, for checking the chain.

@@ -387,3 +387,16 @@ def test_lone_surrogates_do_not_stop_anything(store: Store) -> None:
     assert next(store.journal()).old == odd
     assert verify(store) is None
     assert saved.key
+
+
+def test_the_extent_of_the_journal(store: Store) -> None:
+    empty = store.extent()
+    assert (empty.entries, empty.head, empty.kinds) == (0, "0" * 64, {})
+    with store.transaction() as transaction:
+        transaction.append([entry(1, kind="created", side=Side.WORK), entry(2, kind="paused", side=None)])
+        transaction.append([entry(3, kind="created", side=Side.WORK)])
+    whole, later = store.extent(), store.extent(after=2)
+    assert whole.entries == later.entries == 3
+    assert whole.head == later.head == list(store.journal())[-1].hash
+    assert whole.kinds == {("created", Side.WORK): 2, ("paused", None): 1}
+    assert later.kinds == {("created", Side.WORK): 1}
