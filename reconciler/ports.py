@@ -34,6 +34,7 @@ from reconciler.core.model import (
     Tombstone,
     Verdict,
 )
+from reconciler.core.search import Selection, Titled
 
 Visit = Callable[[Sequence[Record]], None]
 """Called with each page as it arrives. A row may come more than once; the later call is the newer one."""
@@ -178,6 +179,14 @@ class StateReader(Protocol):
         entry: int | None = None,
     ) -> Iterator[Entry]:
         """Journal entries, oldest first; `crm_id` or `work_id` matches either way, `until` is exclusive."""
+        ...
+
+    def entries(self, wanted: Selection, *, before: int | None = None) -> Iterator[Entry]:
+        """Journal entries that fit, newest first, of those with an id below `before`; read as they are taken."""
+        ...
+
+    def titled(self) -> Iterator[Titled]:
+        """Every title that is known: of links (both sides' if they differ), candidates and attention entries."""
         ...
 
     def extent(self, after: int = 0) -> Extent:

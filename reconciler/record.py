@@ -16,6 +16,7 @@ from reconciler.core.model import Candidate, Code, CycleRow, Entry, Link, Side
 from reconciler.core.operations import Create, Operation, fingerprint, outline
 from reconciler.core.plan import Plan
 from reconciler.core.policy import Policy
+from reconciler.core.resolve import Clocks
 from reconciler.core.watermark import advance
 from reconciler.pair import Pairing
 from reconciler.poll import News, watermark
@@ -46,6 +47,7 @@ def record(
         tx.clear_attention([*news.cleared, *plan.cleared])
         tx.raise_attention([*news.raised, *plan.raised])
         _record_readings(tx, store, policy, news, cycle, prospect.circumstances)
+        _record_offsets(tx, store, prospect.moment.clocks)
     return cycle, {**planned, **saved}
 
 
@@ -115,3 +117,11 @@ def _record_readings(
         since = news.readings[Side.CRM].started
         tx.set_fact("connected_at", since.isoformat())
         tx.append([Entry(kind="connected", at=news.now, cycle=cycle, crm_modified=since)])
+
+
+def _record_offsets(tx: Transaction, store: Store, clocks: Clocks) -> None:
+    """Each server's clock against ours in whole seconds, for people to see; written only when it has changed."""
+    for side, offset in ((Side.CRM, clocks.crm), (Side.WORK, clocks.work)):
+        seconds = None if offset.value is None else round(offset.value.total_seconds())
+        if seconds is not None and seconds != store.fact(f"offset.{side}"):
+            tx.set_fact(f"offset.{side}", seconds)

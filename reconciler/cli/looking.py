@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from datetime import date, datetime, time
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,12 +26,13 @@ if TYPE_CHECKING:
 def status(config_path: str | None, kind: str) -> int:
     """Last cycles, watermarks, links, pending work and the attention list."""
     from reconciler import app
-    from reconciler.report.data import status_data
     from reconciler.report.render import as_json, status_text
+    from reconciler.report.standing import standing_data
 
     settings = app.load(config_path, os.environ)
     with app.reading_state(settings) as state:
-        data = status_data(settings.connection.name, state)
+        now, poll = app.REAL.clock.now(), settings.schedule.poll
+        data = standing_data(settings.connection.name, state, now=now, poll=poll)
     tell((as_json if kind == "json" else status_text)(data, translate()), nl=False)
     return 0
 
@@ -42,23 +43,45 @@ def status(config_path: str | None, kind: str) -> int:
 @click.option("--item", help="Only this work item.")
 @click.option("--since", metavar="D", help="From this day or moment on (Asia/Ho_Chi_Minh unless it names a zone).")
 @click.option("--until", metavar="D", help="Up to this day (included) or moment.")
+@click.option("--person", help="Only what this person edited or ran; part of the name is enough.")
+@click.option("--project", help="Only pairs whose work item is in this project (its id).")
+@click.option("--field", help="Only this field: title, description, start, due, owner or status.")
+@click.option("--kind", "sort", help="Only entries of this kind, such as conflict or halted.")
 @click.option(
     "--format", "kind", type=click.Choice(["text", "json", "csv"]), default="text", help="Form of the answer."
 )
 @ending
 def history(
-    config_path: str | None, task: str | None, item: str | None, since: str | None, until: str | None, kind: str
+    config_path: str | None,
+    task: str | None,
+    item: str | None,
+    since: str | None,
+    until: str | None,
+    person: str | None,
+    project: str | None,
+    field: str | None,
+    sort: str | None,
+    kind: str,
 ) -> int:
     """The journal: when, which pair, which field, old -> new, direction, rule."""
     from reconciler import app
+    from reconciler.core.search import Selection
     from reconciler.report.data import entry_data
     from reconciler.report.render import history_csv, history_text
 
     settings = app.load(config_path, os.environ)
-    first = moment_of(since, "--since", end=False) if since else None
-    last = moment_of(until, "--until", end=True) if until else None
+    wanted = Selection(
+        crm_id=task,
+        work_id=item,
+        since=moment_of(since, "--since", end=False) if since else None,
+        until=moment_of(until, "--until", end=True) if until else None,
+        person=person,
+        project=project,
+        field=field,
+        kind=sort,
+    )
     with app.reading_state(settings) as state:
-        rows = [entry_data(entry) for entry in state.journal(crm_id=task, work_id=item, since=first, until=last)]
+        rows = [entry_data(entry) for entry in state.entries(wanted)][::-1]
     if kind == "json":
         tell(json.dumps(rows, ensure_ascii=False, indent=1))
     else:
@@ -67,38 +90,37 @@ def history(
 
 
 def moment_of(given: str, option: str, *, end: bool) -> datetime:
-    """A day or a moment; a day as an end means the whole day."""
-    from datetime import timedelta
-
-    from reconciler.core.model import ZONE
+    """A day or a moment of the command line; a day as an end means the whole day."""
+    from reconciler.core import search
 
     try:
-        if len(given) <= 10:
-            day = date.fromisoformat(given) + timedelta(days=1 if end else 0)
-            return datetime.combine(day, time(), tzinfo=ZONE)
-        moment = datetime.fromisoformat(given)
-    except ValueError:
-        raise click.BadParameter(
-            spoken(say("{given} is no date; write 2026-03-02 or 2026-03-02T09:00", given=repr(given))),
-            param_hint=option,
-        ) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=ZONE)
+        return search.moment_of(given, end=end)
+    except ValueError as error:
+        raise click.BadParameter(spoken(error.args[0]), param_hint=option) from None
 
 
 @click.command()
-@click.argument("task")
+@click.argument("task", nargs=-1, required=True)
 @config_option
 @ending
-def why(task: str, config_path: str | None) -> int:
-    """The whole story of CRM task TASK on one screen: its link, both sides as last seen, every decision."""
+def why(task: tuple[str, ...], config_path: str | None) -> int:
+    """The whole story of CRM task TASK on one screen: its link, both sides as last seen, every decision.
+
+    TASK is an id of the task or of its work item, or words of the title, without accents if you like.
+    """
     from reconciler import app
     from reconciler.report.data import entry_data, pair_data
-    from reconciler.report.render import why_text
+    from reconciler.report.finding import find
+    from reconciler.report.render import found_text, why_text
 
     settings = app.load(config_path, os.environ)
     with app.reading_state(settings) as state:
-        data = pair_data(state, task)
-        rows = [entry_data(entry) for entry in state.journal(crm_id=task)]
+        found = find(state, " ".join(task))
+        if found["task"] is None:
+            tell(found_text(found, translate()), nl=False)
+            return 0
+        data = pair_data(state, found["task"])
+        rows = [entry_data(entry) for entry in state.journal(crm_id=found["task"])]
     tell(why_text(data, rows, translate()), nl=False)
     return 0
 

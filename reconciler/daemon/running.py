@@ -264,7 +264,7 @@ class Daemon:
         ]
 
     async def _serve(self) -> None:
-        """Metrics and health, at the address of the first connection, wherever that is after a reload."""
+        """Metrics, health and the page, at the address of the first connection, wherever that is after a reload."""
         while True:
             address = self._address()
             serving = asyncio.create_task(self._guarded(self._serve_at(address)))
@@ -282,6 +282,7 @@ class Daemon:
 
     async def _serve_at(self, address: tuple[str, int] | None) -> None:
         from reconciler.daemon.web import routes, serve
+        from reconciler.page.routes import page
 
         if address is None:
             return
@@ -292,11 +293,16 @@ class Daemon:
             self._log.info("web.listening", host=host, port=port)
 
         try:
-            await serve(routes(self, self.metrics), (host, port), listening)
+            shown = page(self._shown, self._world)
+            await serve([*routes(self, self.metrics), shown], (host, port), listening)
         except OSError as error:
             self._log.warning("web.failed", host=host, port=port, reason=str(error.strerror))
         finally:
             self.page = ""
+
+    def _shown(self) -> list[Settings]:
+        """The connections of the status page, as they are now."""
+        return [keeper.settings for keeper in self.keepers.values()]
 
     def _announce(self) -> None:
         """Tell systemd in words how it goes, if that changed; and once that the daemon is ready."""

@@ -145,10 +145,17 @@ def entry_data(entry: Entry) -> Json:
         "reason": entry.reason,
         "changed_by": entry.changed_by,
         "operator": entry.operator,
+        "restorable": restorable(entry),
         "crm_modified": utc(entry.crm_modified),
         "work_modified": utc(entry.work_modified),
         "detail": dict(entry.detail),
     }
+
+
+def restorable(entry: Entry) -> bool:
+    """Whether the entry holds a value that was overwritten, so that `restore` can bring it back."""
+    written = entry.kind in ("intent", "conflict") and entry.reason != "created"
+    return written and entry.field is not None and entry.side is not None and entry.work_id is not None
 
 
 def pair_data(state: StateReader, task: str) -> Json:

@@ -51,12 +51,15 @@ def status_text(data: Json, translate: Translate) -> str:
 
 def _status_lines(data: Json) -> Iterator[str]:
     last = data["last_cycle"]
+    yield data["standing"]["sentence"]
     yield say(
         "connection {connection}: {links} pairs, {pending} pending",
         connection=data["connection"],
         links=data["links"],
         pending=data["pending"],
     )
+    if data["lag"]:
+        yield say("the oldest pending change waits for {span}", span=span(data["lag"]))
     if last:
         yield say("last cycle: {at} {outcome}", at=local(last["finished_at"]), outcome=word(last["outcome"]))
     else:
@@ -67,6 +70,9 @@ def _status_lines(data: Json) -> Iterator[str]:
         yield say("{count} pairs and tasks with news are left out by [pilot]", count=data["left_out"])
     for side, moment in data["watermarks"].items():
         yield say("{side} read up to {at}", side=word(side), at=local(moment))
+    for side, seconds in data["offsets"].items():
+        if seconds is not None:
+            yield say("{side}: its clock is {seconds} s against ours", side=word(side), seconds=f"{seconds:+d}")
     yield joined((say("{name} {count}", name=word(name), count=count) for name, count in data["pairs"].items()), ", ")
     for side, health in data["sides"].items():
         if health:
@@ -100,6 +106,41 @@ def _status_lines(data: Json) -> Iterator[str]:
         )
     for row in data["attention"]:
         yield attention_line(row)
+        yield say("    what to do: {fix}", fix=row["fix"])
+    for row in data["recent_conflicts"]:
+        yield say(
+            "conflict {at}: {field} of CRM {crm_id} / work {work_id}: CRM «{crm}», Work «{work}»; {winner} won;"
+            " `reconciler restore {restore}` brings the other value back",
+            at=local(row["at"]),
+            field=word(row["field"]),
+            crm_id=row["crm_id"],
+            work_id=row["work_id"],
+            crm=shown(row["crm"]),
+            work=shown(row["work"]),
+            winner=word(row["winner"]),
+            restore=row["restore"],
+        )
+
+
+def span(seconds: float) -> str:
+    """A length of time in its largest unit, as people say it."""
+    if seconds < 120:
+        return say("{count} seconds", count=int(seconds))
+    if seconds < 120 * 60:
+        return say("{count} minutes", count=int(seconds // 60))
+    if seconds < 48 * 3600:
+        return say("{count} hours", count=int(seconds // 3600))
+    return say("{count} days", count=int(seconds // 86400))
+
+
+def rule_words(rule: str) -> str:
+    """A rule of the journal in words; a name that is none of ours stays as it is."""
+    name, _, rest = rule.partition(".")
+    if name == "restore":
+        return say("brings back what entry {id} replaced", id=rest)
+    if rest.startswith("to_"):
+        return say("{field} flows to {side}", field=word(name), side=word(rest.removeprefix("to_")))
+    return word(rule)
 
 
 def foreseen(counts: Mapping[str, int]) -> str:
@@ -147,7 +188,26 @@ def _entry_line(row: Json) -> str:
 
 def history_csv(rows: Iterable[Json], translate: Translate) -> str:
     """The journal for a spreadsheet, the same in both languages."""
-    return "".join(csv_lines(HISTORY, ([row[name] for name in HISTORY] for row in rows)))
+    return "".join(history_lines(rows))
+
+
+def history_lines(rows: Iterable[Json]) -> Iterator[str]:
+    """`history_csv` line by line, so that a long journal needs little memory."""
+    return csv_lines(HISTORY, ([row[name] for name in HISTORY] for row in rows))
+
+
+def found_text(data: Json, translate: Translate) -> str:
+    """The tasks that a search found, for a terminal."""
+    return told(_found_lines(data), translate)
+
+
+def _found_lines(data: Json) -> Iterator[str]:
+    for row in data["hits"]:
+        yield f"{row['crm_id'] or '-'}/{row['work_id'] or '-'}  {row['title']}"
+    if data["more"]:
+        yield say("and more; give further words")
+    if not data["hits"]:
+        yield say("no task is known by «{query}»", query=data["query"])
 
 
 def why_text(data: Json, rows: Iterable[Json], translate: Translate) -> str:

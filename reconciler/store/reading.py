@@ -25,6 +25,7 @@ from reconciler.core.model import (
     Tombstone,
     Verdict,
 )
+from reconciler.core.search import Selection, Titled
 from reconciler.store import codec, rows
 from reconciler.store.database import Opened, translated
 from reconciler.store.journal import GENESIS
@@ -45,6 +46,33 @@ from reconciler.store.tables import (
 
 PAGE: Final = 500
 """Rows of the journal that are in memory at a time."""
+
+
+def _selected(wanted: Selection) -> Select[Any]:
+    """The journal entries that are wanted."""
+    statement = select(JOURNAL)
+    either = [
+        column == given
+        for column, given in ((JOURNAL.c.crm_id, wanted.crm_id), (JOURNAL.c.work_id, wanted.work_id))
+        if given is not None
+    ]
+    if either:
+        statement = statement.where(or_(*either))
+    if wanted.since is not None:
+        statement = statement.where(JOURNAL.c.at >= wanted.since)
+    if wanted.until is not None:
+        statement = statement.where(JOURNAL.c.at < wanted.until)
+    if wanted.kind is not None:
+        statement = statement.where(JOURNAL.c.kind == wanted.kind)
+    if wanted.field is not None:
+        statement = statement.where(JOURNAL.c.field == wanted.field)
+    if wanted.person is not None:
+        names = (JOURNAL.c.changed_by, JOURNAL.c.operator)
+        statement = statement.where(or_(*(name.icontains(wanted.person, autoescape=True) for name in names)))
+    if wanted.project is not None:
+        there = select(LINK.c.work_id).where(LINK.c.work_project == wanted.project)
+        statement = statement.where(JOURNAL.c.work_id.in_(there))
+    return statement
 
 
 def _nothing() -> None:
@@ -163,21 +191,38 @@ class SqlReader:
         until: datetime | None = None,
         entry: int | None = None,
     ) -> Iterator[Entry]:
-        statement = select(JOURNAL)
-        either = [
-            column == wanted
-            for column, wanted in ((JOURNAL.c.crm_id, crm_id), (JOURNAL.c.work_id, work_id))
-            if wanted is not None
-        ]
-        if either:
-            statement = statement.where(or_(*either))
-        if since is not None:
-            statement = statement.where(JOURNAL.c.at >= since)
-        if until is not None:
-            statement = statement.where(JOURNAL.c.at < until)
+        statement = _selected(Selection(crm_id=crm_id, work_id=work_id, since=since, until=until))
         if entry is not None:
             statement = statement.where(JOURNAL.c.id == entry)
         return (rows.entry_load(row) for row in self._pages(statement))
+
+    def entries(self, wanted: Selection, *, before: int | None = None) -> Iterator[Entry]:
+        statement = _selected(wanted).order_by(JOURNAL.c.id.desc()).limit(PAGE)
+        while found := self._rows(statement if before is None else statement.where(JOURNAL.c.id < before)):
+            yield from (rows.entry_load(row) for row in found)
+            before = found[-1]["id"]
+
+    def titled(self) -> Iterator[Titled]:
+        title = Field.TITLE.value
+        halves = [
+            func.coalesce(seen[title].as_string(), base[title].as_string()).label(side)
+            for side, seen, base in (
+                ("crm", LINK.c.crm_seen, LINK.c.crm_base),
+                ("work", LINK.c.work_seen, LINK.c.work_base),
+            )
+        ]
+        links = select(LINK.c.key, LINK.c.crm_id, LINK.c.work_id, *halves).order_by(LINK.c.key).limit(PAGE)
+        last = 0
+        while found := self._rows(links.where(LINK.c.key > last)):
+            for row in found:
+                for text in dict.fromkeys((row["crm"] or "", row["work"] or "")):
+                    yield Titled(crm_id=row["crm_id"], work_id=row["work_id"], title=text)
+            last = found[-1]["key"]
+        for candidate in self.candidates():
+            yield Titled(crm_id=candidate.crm_id, title=candidate.title)
+        for entry in self.attention():
+            side = "crm_id" if entry.side is Side.CRM else "work_id"
+            yield Titled(**{side: entry.id}, title=entry.title)
 
     def extent(self, after: int = 0) -> Extent:
         last = self._rows(select(JOURNAL.c.id, JOURNAL.c.hash).order_by(JOURNAL.c.id.desc()).limit(1))
