@@ -33,6 +33,9 @@ EXCEPTIONS: Final = frozenset(
 )  # fmt: skip
 """Journal entries that an auditor may want to look at one by one; an unlinking without an operator is one too."""
 
+ROWS: Final = ("entries", "changes", "commands", "exceptions", "deviations")
+"""What is counted of a period's rows."""
+
 LAGS: Final = ((60, "1m"), (120, "2m"), (300, "5m"), (3600, "1h"), (86400, "1d"))
 """Upper bounds in seconds of the classes of lag, and their names; what took longer is "more"."""
 
@@ -199,11 +202,7 @@ class _Account:
     period: Period
     joiner: Joiner = field(default_factory=Joiner)
     compared: Fidelity = field(default_factory=Fidelity)
-    rows: Counter[str] = field(
-        default_factory=lambda: Counter(
-            dict.fromkeys(("entries", "changes", "commands", "exceptions", "deviations"), 0)
-        )
-    )
+    rows: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(ROWS, 0)))
     operations: dict[str, Counter[str]] = field(default_factory=dict)
     by_day: dict[str, Counter[str]] = field(default_factory=dict)
     conflicts: Counter[tuple[str, str, str]] = field(default_factory=Counter)
