@@ -187,10 +187,11 @@ class _SecretFiles(_Source):
     def __call__(self) -> dict[str, Any]:
         values: dict[str, Any] = {}
         for section, key in SECRETS:
-            table = self.current_state.get(section)
+            table = self.current_state.get(section, {})
             if isinstance(table, dict):
                 try:
-                    values[section] = self._secret(section, key, table)
+                    if found := self._secret(section, key, table):
+                        values[section] = found
                 except ConfigError as error:
                     self.origin.problems.extend(error.problems)
         return values
@@ -207,6 +208,9 @@ class _SecretFiles(_Source):
         for credential in self._credentials(f"{section}_{key}"):
             if _is_file(credential):
                 return {key: self._content(credential, (section, key))}
+        info = _field_at((section, key))
+        if info is not None and not info.is_required():
+            return {}
         ways = say("give {key} or {key}_file, or load systemd's credential {name}", key=key, name=f"{section}_{key}")
         raise self._fault((section, key), say("is missing; {ways}", ways=ways))
 

@@ -21,6 +21,7 @@ from reconciler.settings.values import (
     BaseUrl,
     Count,
     Duration,
+    DurationFromDay,
     DurationFromMinute,
     DurationFromSecond,
     DurationOrZero,
@@ -31,6 +32,7 @@ from reconciler.settings.values import (
     Rate,
     ReadableFile,
     Secret,
+    SigningKey,
     StateUrl,
     Target,
     Word,
@@ -39,7 +41,7 @@ from reconciler.settings.values import (
     shown,
 )
 
-SECRETS: Final = (("crm", "client_secret"), ("work", "secret_key"))
+SECRETS: Final = (("crm", "client_secret"), ("work", "secret_key"), ("journal", "signing_key"))
 """Section and key of each credential. `<key>_file` names a file instead, `<section>_<key>` is systemd's credential."""
 
 _FIELD = "direction of edits: both | crm_to_work | work_to_crm | off"
@@ -121,6 +123,23 @@ class State(Section):
         """The SQLite file, relative to the working directory if it is not absolute; None for PostgreSQL."""
         url = self.url.get_secret_value()
         return Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite:///") else None
+
+
+class Journal(Section):
+    """What becomes of the journal's entries."""
+
+    retention: DurationFromDay = Field(
+        default=timedelta(days=730),
+        description="personal values of older entries are erased, the hash chain stays; at least 1d, default 24 months",
+    )
+    signing_key: SigningKey = Field(
+        default=SecretStr(""),
+        description="minisign secret key without a password, for signed checkpoints; better kept in a file of its own",
+    )
+    signing_key_file: str = Field(
+        default="",
+        description="file that holds the key, mode 0600; empty: systemd's journal_signing_key, else nothing is signed",
+    )
 
 
 class Schedule(Section):
@@ -323,6 +342,7 @@ class Settings(BaseSettings):
     crm: Crm
     work: Work
     state: State
+    journal: Journal = Journal()
     schedule: Schedule = Schedule()
     watermark: Watermark = Watermark()
     conflict: Conflict = Conflict()
@@ -375,5 +395,7 @@ def json_schema() -> dict[str, Any]:
     """The config file's JSON Schema, for editors. A secret is not required in the file: it has other places."""
     schema = Settings.model_json_schema(schema_generator=_Schema)
     for section, key in SECRETS:
-        schema["$defs"][section.capitalize()]["required"].remove(key)
+        required = schema["$defs"][section.capitalize()].get("required", [])
+        if key in required:
+            required.remove(key)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "reconciler config file"}

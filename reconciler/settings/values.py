@@ -23,6 +23,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
+from reconciler import minisign
 from reconciler.message import say
 
 _UNITS: Final = {
@@ -133,6 +134,17 @@ def _proxy(url: SecretStr) -> SecretStr:
     return url
 
 
+def _signing_key(key: SecretStr) -> SecretStr:
+    try:
+        if key.get_secret_value():
+            minisign.secret_key(key.get_secret_value())
+    except minisign.Unusable:
+        raise ValueError(
+            say("must be a minisign secret key without a password; make one: minisign -G -W -p PUBLIC -s SECRET")
+        ) from None
+    return key
+
+
 def _readable(path: str) -> str:
     try:
         if path:
@@ -176,6 +188,7 @@ def _listen(text: str) -> str:
 Duration = Annotated[timedelta, _Duration()]
 DurationOrZero = Annotated[timedelta, _Duration(least=timedelta(0))]
 DurationFromSecond = Annotated[timedelta, _Duration(least=timedelta(seconds=1))]
+DurationFromDay = Annotated[timedelta, _Duration(least=timedelta(days=1))]
 DurationFromMinute = Annotated[timedelta, _Duration(least=timedelta(minutes=1))]
 
 Word = Annotated[str, _Text(r"\S(.*\S)?", say("must be one line of text, not empty, without spaces at its ends"))]
@@ -190,6 +203,7 @@ Hour = Annotated[
     str, _Text(r"([01][0-9]|2[0-3]):[0-5][0-9]", say('must be an hour and minute in quotes, such as "08:00"'))
 ]
 Secret = Annotated[SecretStr, Field(min_length=1)]
+SigningKey = Annotated[SecretStr, AfterValidator(_signing_key)]
 
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
 Proxy = Annotated[SecretStr, AfterValidator(_proxy)]
