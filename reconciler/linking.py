@@ -366,6 +366,14 @@ async def restore(
         raise UsageError(
             say("entry {entry_id} ({kind}) overwrote no value of a linked pair", entry_id=entry_id, kind=entry.kind)
         )
+    if entry.erased:
+        raise UsageError(
+            say(
+                "the values of entry {entry_id} were erased ([journal] retention, or `reconciler erase`); nothing can be"
+                " restored from it",
+                entry_id=entry_id,
+            )
+        )
     link = store.links_by(Side.WORK, [entry.work_id]).get(entry.work_id)
     if link is None or link.crm.id != entry.crm_id:
         raise UsageError(

@@ -74,7 +74,12 @@ def secret_key(text: str) -> SecretKey:
     algorithm, kdf, checksum = raw[:2], raw[2:4], raw[4:6]
     number, key, digest = raw[54:62], raw[62:126], raw[126:158]
     expected = hashlib.blake2b(algorithm + number + key, digest_size=32).digest()
-    if algorithm != ALGORITHM or checksum != CHECKSUM or kdf != NO_PASSWORD or not hmac.compare_digest(digest, expected):
+    if (
+        algorithm != ALGORITHM
+        or checksum != CHECKSUM
+        or kdf != NO_PASSWORD
+        or not hmac.compare_digest(digest, expected)
+    ):
         raise Unusable("not an unencrypted minisign secret key")
     return SecretKey(key[:32], PublicKey(number, key[32:]))
 

@@ -477,6 +477,36 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which journal entries are asked for; None asks for all. `task` or `item` matches either way, `until` is
+    exclusive, `person` is part of whom the giving side names or of who ran a command, `after` is an entry's id."""
+
+    task: str | None = None
+    item: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    entry: int | None = None
+    field: Field | None = None
+    kind: str | None = None
+    side: Side | None = None
+    person: str | None = None
+    operator: str | None = None
+    cycle: int | None = None
+    after: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """A signed statement of how far the journal went: `document` names `entry` and its hash; `signature` is a
+    `.minisig` file over it."""
+
+    entry: int
+    at: datetime
+    document: str
+    signature: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CycleRow:
     """One cycle as `status` shows it. `outcome` is running, ok, attention, halted, unavailable or failed."""
 

@@ -6,14 +6,16 @@ from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Executable, Select, func, null, or_, select
+from sqlalchemy import ColumnElement, Connection, Executable, Select, func, null, or_, select
 
 from reconciler.core.model import (
     Attention,
     Candidate,
+    Checkpoint,
     Claim,
     CycleRow,
     Entry,
+    Filter,
     Intent,
     Link,
     Sending,
@@ -24,10 +26,12 @@ from reconciler.core.model import (
 )
 from reconciler.store import codec, rows
 from reconciler.store.database import Opened, translated
+from reconciler.store.journal import GENESIS
 from reconciler.store.sql import chunks
 from reconciler.store.tables import (
     ATTENTION,
     CANDIDATE,
+    CHECKPOINT,
     CLAIM,
     CYCLE,
     FACT,
@@ -156,31 +160,25 @@ class SqlReader:
         until: datetime | None = None,
         entry: int | None = None,
     ) -> Iterator[Entry]:
-        statement = select(JOURNAL)
-        either = [
-            column == wanted
-            for column, wanted in ((JOURNAL.c.crm_id, crm_id), (JOURNAL.c.work_id, work_id))
-            if wanted is not None
-        ]
-        if either:
-            statement = statement.where(or_(*either))
-        if since is not None:
-            statement = statement.where(JOURNAL.c.at >= since)
-        if until is not None:
-            statement = statement.where(JOURNAL.c.at < until)
-        if entry is not None:
-            statement = statement.where(JOURNAL.c.id == entry)
+        return self.entries(Filter(task=crm_id, item=work_id, since=since, until=until, entry=entry))
+
+    def entries(self, wanted: Filter, *, limit: int | None = None) -> Iterator[Entry]:
+        statement = select(JOURNAL).where(*_conditions(wanted))
+        if limit is not None:
+            last = statement.with_only_columns(JOURNAL.c.id).order_by(JOURNAL.c.id.desc()).limit(limit)
+            oldest = min((row["id"] for row in self._rows(last)), default=0)
+            statement = statement.where(JOURNAL.c.id >= oldest)
         return (rows.entry_load(row) for row in self._pages(statement))
 
-    def journal_rows(self) -> Iterator[codec.Row]:
-        """The whole journal with its secrets and seals, for checking the chain.
-
-        Of a row that somebody made unreadable only the id is given.
-        """
+    def chain(self, first: int = 1, last: int | None = None) -> Iterator[codec.Row]:
         ids = select(JOURNAL.c.id).order_by(JOURNAL.c.id).limit(PAGE)
-        last: int | None = None
+        if last is not None:
+            ids = ids.where(JOURNAL.c.id <= last)
+        if first > 1:
+            ids = ids.where(JOURNAL.c.id >= first)
+        behind: int | None = None
         while True:
-            numbers = [row["id"] for row in self._rows(ids if last is None else ids.where(JOURNAL.c.id > last))]
+            numbers = [row["id"] for row in self._rows(ids if behind is None else ids.where(JOURNAL.c.id > behind))]
             if not numbers:
                 return
             page = select(JOURNAL).where(JOURNAL.c.id.between(numbers[0], numbers[-1])).order_by(JOURNAL.c.id)
@@ -189,7 +187,25 @@ class SqlReader:
             except (ValueError, TypeError):
                 for number in numbers:
                     yield self._readable(number)
-            last = numbers[-1]
+            behind = numbers[-1]
+
+    def span(self, since: datetime | None, until: datetime | None) -> tuple[int, int]:
+        inside = _conditions(Filter(since=since, until=until))
+        [found] = self._rows(
+            select(func.min(JOURNAL.c.id).label("first"), func.max(JOURNAL.c.id).label("last")).where(*inside)
+        )
+        return found["first"] or 1, found["last"] or 0
+
+    def head(self) -> tuple[int, str]:
+        last = self._rows(select(JOURNAL.c.id, JOURNAL.c.hash).order_by(JOURNAL.c.id.desc()).limit(1))
+        return (last[0]["id"], last[0]["hash"]) if last else (0, GENESIS)
+
+    def last_checkpoint(self) -> Checkpoint | None:
+        found = self._rows(select(CHECKPOINT).order_by(CHECKPOINT.c.entry.desc()).limit(1))
+        return Checkpoint(**found[0]) if found else None
+
+    def checkpoints(self) -> list[Checkpoint]:
+        return [Checkpoint(**row) for row in self._rows(select(CHECKPOINT).order_by(CHECKPOINT.c.entry))]
 
     def _readable(self, number: int) -> codec.Row:
         try:
@@ -207,3 +223,32 @@ class SqlReader:
             if len(found) < PAGE:
                 return
             last = found[-1]["id"]
+
+
+def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
+    columns = JOURNAL.c
+    equal = (
+        (columns.id, wanted.entry),
+        (columns.field, wanted.field),
+        (columns.kind, wanted.kind),
+        (columns.side, wanted.side),
+        (columns.operator, wanted.operator),
+        (columns.cycle, wanted.cycle),
+    )
+    found = [column == value for column, value in equal if value is not None]
+    either = [
+        column == value for column, value in ((columns.crm_id, wanted.task), (columns.work_id, wanted.item)) if value
+    ]
+    if either:
+        found.append(or_(*either))
+    if wanted.after is not None:
+        found.append(columns.id > wanted.after)
+    if wanted.since is not None:
+        found.append(columns.at >= wanted.since)
+    if wanted.until is not None:
+        found.append(columns.at < wanted.until)
+    if wanted.person is not None:
+        found.append(
+            or_(*(one.contains(wanted.person, autoescape=True) for one in (columns.changed_by, columns.operator)))
+        )
+    return found

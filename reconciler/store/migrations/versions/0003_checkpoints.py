@@ -29,9 +29,7 @@ def _guard(*, inputs: bool) -> None:
     op.execute(BEFORE)
     op.execute(HASHED.format(inputs_seal="inputs_seal, " if inputs else ""))
     op.execute(
-        ERASABLE.format(
-            inputs="inputs, " if inputs else "", new_inputs="new.inputs IS NOT NULL OR " if inputs else ""
-        )
+        ERASABLE.format(inputs="inputs, " if inputs else "", new_inputs="new.inputs IS NOT NULL OR " if inputs else "")
     )
 
 
