@@ -369,8 +369,8 @@ async def restore(
     if entry.erased:
         raise UsageError(
             say(
-                "the values of entry {entry_id} were erased ([journal] retention, or `reconciler erase`); nothing can be"
-                " restored from it",
+                "the values of entry {entry_id} were erased ([journal] retention, or `reconciler erase`); nothing can"
+                " be restored from it",
                 entry_id=entry_id,
             )
         )

@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import hmac
 from dataclasses import dataclass
 from typing import Final
 
@@ -63,7 +62,8 @@ class Signature:
     def text(self) -> str:
         """The content of the file."""
         return (
-            f"untrusted comment: signature of the reconciler journal\n{_armour(PREHASHED + self.number + self.signature)}\n"
+            "untrusted comment: signature of a reconciler journal\n"
+            f"{_armour(PREHASHED + self.number + self.signature)}\n"
             f"trusted comment: {self.trusted_comment}\n{_armour(self.whole)}\n"
         )
 
@@ -71,17 +71,20 @@ class Signature:
 def secret_key(text: str) -> SecretKey:
     """The key of a secret-key file without a password. Raises `Unusable`."""
     raw = _body(_line(text, 1), SECRET_BYTES)
-    algorithm, kdf, checksum = raw[:2], raw[2:4], raw[4:6]
-    number, key, digest = raw[54:62], raw[62:126], raw[126:158]
-    expected = hashlib.blake2b(algorithm + number + key, digest_size=32).digest()
-    if (
-        algorithm != ALGORITHM
-        or checksum != CHECKSUM
-        or kdf != NO_PASSWORD
-        or not hmac.compare_digest(digest, expected)
-    ):
+    number, seed, public, digest = raw[54:62], raw[62:94], raw[94:126], raw[126:158]
+    expected = hashlib.blake2b(ALGORITHM + raw[54:126], digest_size=32).digest()
+    # Without a password minisign may leave the digest out (zeros); the public half then has to fit all the same.
+    if raw[:6] != ALGORITHM + NO_PASSWORD + CHECKSUM or digest not in (expected, bytes(32)):
         raise Unusable("not an unencrypted minisign secret key")
-    return SecretKey(key[:32], PublicKey(number, key[32:]))
+    if _public_half(seed) != public:
+        raise Unusable("the two halves of the key do not fit")
+    return SecretKey(seed, PublicKey(number, public))
+
+
+def _public_half(seed: bytes) -> bytes:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    return Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
 
 
 def public_key(text: str) -> PublicKey:

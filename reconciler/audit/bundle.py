@@ -163,7 +163,7 @@ class Bundle:
 
 @contextmanager
 def open_bundle(source: Path) -> Iterator[Bundle]:
-    """A bundle for `verifying.examine`, its entries read as they are asked for. Raises `UsageError` for what is none."""
+    """A bundle for `verifying.examine`, its entries read as they are asked for. `UsageError` for what is none."""
     try:
         archive = None if source.is_dir() else zipfile.ZipFile(source)
         root = source if archive is None else zipfile.Path(archive)

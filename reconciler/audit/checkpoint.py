@@ -36,7 +36,8 @@ class Statement:
     def text(self) -> str:
         """The document that is signed."""
         at = self.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return f"reconciler checkpoint\nconnection: {self.connection}\nentries: {self.entries}\nhead: {self.head}\nat: {at}\n"
+        lines = (f"connection: {self.connection}", f"entries: {self.entries}", f"head: {self.head}", f"at: {at}")
+        return "".join(f"{line}\n" for line in ("reconciler checkpoint", *lines))
 
     def signed(self, key: minisign.SecretKey) -> minisign.Signature:
         """Its signature; the trusted comment repeats what matters, because minisign shows it."""

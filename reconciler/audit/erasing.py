@@ -1,7 +1,7 @@
 """Erasing personal values: on request, of a task, an item or a person, and by age.
 
-The secrets of the entries go with their values, so what the chain commits to can never be found out again, and the chain
-holds. What a linked pair needs to be kept equal stays: `inventory` lists where, and until when.
+The secrets of the entries go with their values, so what the chain commits to can never be found out again, and the
+chain holds. What a linked pair needs to be kept equal stays: `inventory` lists where, and until when.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def find(state: StateReader, subject: Subject) -> Found:
 
 
 def _of_record(state: StateReader, subject: Subject) -> Found:
-    """A task goes with the items it was ever linked to, an item with its tasks: entries may name only one of the two."""
+    """A task goes with the items it was ever linked to, an item with its tasks; entries may name only one of them."""
     own = list(state.entries(Filter(task=subject.task, item=subject.item)))
     tasks = {subject.task, *(entry.crm_id for entry in own)} - {None} if subject.item else {subject.task}
     items = {subject.item, *(entry.work_id for entry in own)} - {None} if subject.task else {subject.item}
@@ -187,8 +187,8 @@ def erase(store: Store, subject: Subject, *, reason: str, operator: str, now: da
     yield from others(found)
     if not clean:
         yield say(
-            "another reader still holds the old state open, so its log still has the old bytes; run the same again when it"
-            " has ended"
+            "another reader still holds the old state open, so its log still has the old bytes; run the same again when"
+            " it has ended"
         )
 
 
@@ -202,8 +202,8 @@ def others(found: Found) -> Iterator[str]:
         )
     if found.linked:
         yield say(
-            "kept: the present values of {count} linked pairs, which are needed to keep them equal; `unlink` them first if"
-            " these are to go too: {tasks}",
+            "kept: the present values of {count} linked pairs, which are needed to keep them equal; `unlink` them first"
+            " if these are to go too: {tasks}",
             count=len(found.linked),
             tasks=", ".join(found.linked[:20]),
         )

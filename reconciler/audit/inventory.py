@@ -70,6 +70,4 @@ def lines() -> Iterator[str]:
             yield say("    kept {until}", until=one.until)
         else:
             yield say("{table}: nothing personal", table=one.table)
-    yield say(
-        "not here, so out of reach: backups, exported bundles and reports, saved plans, the two systems, the logs"
-    )
+    yield say("not here, so out of reach: backups, exported files, saved plans, the logs, the two systems")

@@ -86,7 +86,7 @@ def examine(
     hashes = {piece.first - 1: piece.before}
     last, head, erased, fault = piece.first - 1, piece.before, 0, None
     try:
-        for row in _counted(checked(piece.rows, last, head), progress):
+        for row in counted(checked(piece.rows, last, head), progress):
             last, head = row["id"], row["hash"]
             erased += row["secret"] is None
             if last in pinned:
@@ -122,7 +122,8 @@ def examine(
     )
 
 
-def _counted(rows: Iterator[Mapping[str, Any]], progress: Callable[[int], None]) -> Iterator[Mapping[str, Any]]:
+def counted(rows: Iterable[Mapping[str, Any]], progress: Callable[[int], None]) -> Iterator[Mapping[str, Any]]:
+    """The rows as they come, while `progress` is told now and then how many there were."""
     done = 0
     for done, row in enumerate(rows, 1):
         yield row
@@ -187,8 +188,8 @@ def proven(found: Findings) -> Iterator[str]:
         return
     newest = found.confirmed[-1]
     yield say(
-        "proven: the journal is the one of {count} checkpoints, so up to entry {entry} ({at}) nothing was cut off or built"
-        " anew since they were made",
+        "proven: the journal is the one of {count} checkpoints, so up to entry {entry} ({at}) nothing was cut off or"
+        " built anew since they were made",
         count=len(found.confirmed),
         entry=newest.entries,
         at=_local(newest.at),
@@ -213,9 +214,7 @@ def unproven(found: Findings) -> Iterator[str]:
     else:
         yield say("not proven: that nothing was written and cut off after the last checkpoint")
     if not found.confirmed:
-        yield say(
-            "not proven: that the chain was not built anew as a whole; only a checkpoint kept elsewhere shows that"
-        )
+        yield say("not proven: that the chain was not built anew as a whole; a checkpoint kept elsewhere shows that")
     elif not found.kept and not (found.trust is not None and found.trust.given and found.signed):
         yield say(
             "not proven: that the checkpoints were not made anew with the chain; give --key with the key you were told,"

@@ -1,4 +1,4 @@
-"""`status`, `history`, `why`, `verify`, `backup`, `targets`, `check`, `config`: commands that only look."""
+"""`status`, `history`, `why`, `backup`, `targets`, `check`, `config`: commands that only look."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ import json
 import os
 from datetime import date, datetime, time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from reconciler.cli.ending import config_option, ending, run
-from reconciler.cli.speaking import spoken, tell, translate
+from reconciler.cli.speaking import document, spoken, tell, translate
+from reconciler.core.model import Field, Side
 from reconciler.message import say
 
 if TYPE_CHECKING:
     from reconciler.settings import Settings
+
+FORMATS: Final = ("text", "json", "csv", "html")
 
 
 @click.command()
@@ -41,27 +44,48 @@ def status(config_path: str | None, kind: str) -> int:
 @click.option("--item", help="Only this work item.")
 @click.option("--since", metavar="D", help="From this day or moment on (Asia/Ho_Chi_Minh unless it names a zone).")
 @click.option("--until", metavar="D", help="Up to this day (included) or moment.")
-@click.option(
-    "--format", "kind", type=click.Choice(["text", "json", "csv"]), default="text", help="Form of the answer."
-)
+@click.option("--field", type=click.Choice([one.value for one in Field]), help="Only this field.")
+@click.option("--kind", help="Only entries of this kind, such as conflict.")
+@click.option("--side", type=click.Choice([one.value for one in Side]), help="Only what concerns this side.")
+@click.option("--person", help="Only what this person edited or ran; a part of the name will do.")
+@click.option("--operator", help="Only what this login ran.")
+@click.option("--cycle", type=int, help="Only this cycle.")
+@click.option("--limit", type=click.IntRange(min=1), help="Only the last so many entries.")
+@click.option("--format", "kind_of_answer", type=click.Choice(FORMATS), default="text", help="Form of the answer.")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file (mode 0600).")
 @ending
 def history(
-    config_path: str | None, task: str | None, item: str | None, since: str | None, until: str | None, kind: str
+    config_path: str | None,
+    since: str | None,
+    until: str | None,
+    limit: int | None,
+    kind_of_answer: str,
+    output: Path | None,
+    **given: Any,
 ) -> int:
     """The journal: when, which pair, which field, old -> new, direction, rule."""
     from reconciler import app
+    from reconciler.cli.cycles import write_private
+    from reconciler.core.model import Filter
     from reconciler.report.data import entry_data
-    from reconciler.report.render import history_csv, history_text
+    from reconciler.report.journal import FORMS
 
     settings = app.load(config_path, os.environ)
-    first = moment_of(since, "--since", end=False) if since else None
-    last = moment_of(until, "--until", end=True) if until else None
+    wanted = Filter(
+        since=moment_of(since, "--since", end=False) if since else None,
+        until=moment_of(until, "--until", end=True) if until else None,
+        **given,
+    )
+    language = translate() if kind_of_answer in ("text", "json") else document(settings.connection.language)
     with app.reading_state(settings) as state:
-        rows = [entry_data(entry) for entry in state.journal(crm_id=task, work_id=item, since=first, until=last)]
-    if kind == "json":
-        tell(json.dumps(rows, ensure_ascii=False, indent=1))
-    else:
-        tell((history_csv if kind == "csv" else history_text)(rows, translate()), nl=False)
+        rows = (entry_data(entry) for entry in state.entries(wanted, limit=limit))
+        parts = FORMS[kind_of_answer](rows, language)
+        if output is None:
+            for part in parts:
+                click.echo(part, nl=False)
+        else:
+            write_private(output, parts)
+            tell(say("written to {output}", output=output), err=True)
     return 0
 
 
@@ -92,32 +116,13 @@ def why(task: str, config_path: str | None) -> int:
     """The whole story of CRM task TASK on one screen: its link, both sides as last seen, every decision."""
     from reconciler import app
     from reconciler.report.data import entry_data, pair_data
-    from reconciler.report.render import why_text
+    from reconciler.report.journal import why_text
 
     settings = app.load(config_path, os.environ)
     with app.reading_state(settings) as state:
         data = pair_data(state, task)
         rows = [entry_data(entry) for entry in state.journal(crm_id=task)]
     tell(why_text(data, rows, translate()), nl=False)
-    return 0
-
-
-@click.command()
-@config_option
-@ending
-def verify(config_path: str | None) -> int:
-    """Check the journal's hash chain; names the first bad entry. Ends with 1 if there is one."""
-    from reconciler import app
-    from reconciler.store import verify as first_fault
-
-    settings = app.load(config_path, os.environ)
-    with app.reading_state(settings) as state:
-        fault = first_fault(state)
-    if fault is not None:
-        tell(say("the journal is not intact: {fault}", fault=fault), err=True)
-        return 1
-    tell(say("the journal is intact: no entry was altered, removed from the middle, inserted or reordered"))
-    tell(say("not proven: that nothing was cut off at the end, and that the values were true when written"))
     return 0
 
 

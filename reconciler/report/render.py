@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
+from itertools import chain
 from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader
@@ -169,14 +170,20 @@ def as_csv(data: Json, translate: Translate) -> str:
     return "\ufeff" + csv_text(COLUMNS, rows)
 
 
-def csv_text(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+def csv_text(columns: tuple[str, ...], rows: Iterable[Iterable[object]]) -> str:
     """CSV with every text that a spreadsheet could run as a formula made harmless by a leading apostrophe."""
+    return "".join(csv_lines(columns, rows))
+
+
+def csv_lines(columns: tuple[str, ...], rows: Iterable[Iterable[object]]) -> Iterator[str]:
+    """The same, a row at a time."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(columns)
-    for row in rows:
+    for row in chain([columns], rows):
         writer.writerow([safe(value) for value in row])
-    return out.getvalue()
+        yield out.getvalue()
+        out.seek(0)
+        out.truncate()
 
 
 def safe(value: object) -> str:
@@ -274,76 +281,3 @@ def foreseen(counts: Mapping[str, int]) -> str:
         " {unlink} to unlink",
         **counts,
     )
-
-
-HISTORY: Final = (
-    "id", "at", "cycle", "kind", "crm_id", "work_id", "side", "field", "old", "new", "rule", "reason", "changed_by",
-    "operator",
-)  # fmt: skip
-
-
-def history_text(rows: Iterable[Json], translate: Translate) -> str:
-    """The journal for a terminal, one entry a line."""
-    return told((_entry_line(row) for row in rows), translate)
-
-
-def _entry_line(row: Json) -> str:
-    parts: list[str] = [
-        f"{row['id']} {local(row['at'])}",
-        word(row["kind"]),
-        f"{row['crm_id'] or '-'}/{row['work_id'] or '-'}",
-    ]
-    if row["field"]:
-        parts.append(
-            say(
-                "{field} on {side}: {old} -> {new}",
-                field=word(row["field"]),
-                side=word(row["side"] or "-"),
-                old=shown(row["old"]),
-                new=shown(row["new"]),
-            )
-        )
-    if row["rule"] or row["reason"]:
-        parts.append(joined(["[", word(row["rule"] or row["reason"]), "]"], ""))
-    if row["operator"] or row["changed_by"]:
-        parts.append(say("by {person}", person=row["operator"] or row["changed_by"]))
-    return joined(parts, " ")
-
-
-def history_csv(rows: Iterable[Json], translate: Translate) -> str:
-    """The journal for a spreadsheet, the same in both languages."""
-    return "\ufeff" + csv_text(HISTORY, ([row[name] for name in HISTORY] for row in rows))
-
-
-def why_text(data: Json, rows: Iterable[Json], translate: Translate) -> str:
-    """One pair's whole story for a terminal."""
-    return told(_story_lines(data), translate) + history_text(rows, translate)
-
-
-def _story_lines(data: Json) -> Iterator[str]:
-    if data["item"]:
-        yield say("CRM task {task} <-> work item {item}", task=data["task"], item=data["item"])
-    else:
-        yield say("CRM task {task}: not linked", task=data["task"])
-    for name, value in data["fields"].items():
-        yield say(
-            "  {field}: CRM «{crm}»  Work «{work}»",
-            field=word(name),
-            crm=shown(value["crm"]),
-            work=shown(value["work"]),
-        )
-    for side, moment in data["modified"].items():
-        yield say(
-            "  last edit on {side}: {at} by {person}",
-            side=word(side),
-            at=local(moment),
-            person=data["author"][side] or say("unknown"),
-        )
-    if data["pending_since"]:
-        yield say("  work on it is due since {at}", at=local(data["pending_since"]))
-    for row in data["differences"]:
-        yield say("  accepted difference in {field}: {reason}", field=word(row["field"]), reason=word(row["reason"]))
-    for row in data["tombstone"]:
-        yield say("  unlinked from item {item}: {reason}", item=row["item"], reason=word(row["reason"]))
-    for row in data["attention"]:
-        yield say("  needs a person: {code}: {message}", code=row["code"], message=row["message"])

@@ -161,6 +161,13 @@ def inspect(rows: Iterable[Mapping[str, Any]]) -> Fault | None:
 
 def _fault(row: Mapping[str, Any], last_id: int, last_hash: str) -> str | None:
     """What is wrong with the row behind entry `last_id`, if anything is."""
+    try:
+        return _misfit(row, last_id, last_hash)
+    except (TypeError, ValueError, AttributeError):  # a value of a kind that no column has
+        return say("was altered: it cannot be read any more")
+
+
+def _misfit(row: Mapping[str, Any], last_id: int, last_hash: str) -> str | None:
     if row["id"] <= last_id:
         return say("stands behind entry {last_id}: moved, inserted or doubled", last_id=last_id)
     if row["id"] != last_id + 1:

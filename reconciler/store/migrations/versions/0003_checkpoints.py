@@ -16,7 +16,8 @@ HASHED = """CREATE TRIGGER journal_no_update BEFORE UPDATE OF
 id, kind, at, cycle, crm_id, work_id, side, field, rule, reason, crm_modified, work_modified, detail,
 old_seal, new_seal, changed_by_seal, operator_seal, {inputs_seal}previous, hash ON journal
 BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END"""
-ERASABLE = """CREATE TRIGGER journal_only_erase BEFORE UPDATE OF old, new, changed_by, operator, {inputs}secret ON journal
+ERASABLE = """CREATE TRIGGER journal_only_erase BEFORE UPDATE OF
+old, new, changed_by, operator, {inputs}secret ON journal
 WHEN new.old IS NOT NULL OR new.new IS NOT NULL OR new.changed_by IS NOT NULL OR new.operator IS NOT NULL
 OR {new_inputs}new.secret IS NOT NULL
 BEGIN SELECT RAISE(ABORT, 'a journal value can only be erased'); END"""

@@ -1,0 +1,128 @@
+"""The journal for people and programs. Every form is made entry by entry, so a long journal takes no more memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Final
+
+from jinja2 import Environment, PackageLoader
+
+from reconciler.message import Translate, into, joined, say, word
+from reconciler.report.data import Json, utc
+from reconciler.report.render import csv_lines, local, shown, told
+
+HISTORY: Final = (
+    "id", "at", "cycle", "kind", "crm_id", "work_id", "side", "field", "old", "new", "rule", "reason", "changed_by",
+    "operator",
+)  # fmt: skip
+
+Rows = Iterable[Json]
+"""Entries as `data.entry_data` gives them, oldest first."""
+
+
+def as_text(rows: Rows, translate: Translate) -> Iterator[str]:
+    """For a terminal, one entry a line."""
+    return (f"{into(_entry_line(row), translate)}\n" for row in rows)
+
+
+def as_json(rows: Rows, _: Translate) -> Iterator[str]:
+    """For a program: one array."""
+    separator = "[\n"
+    for row in rows:
+        yield separator + json.dumps(row, ensure_ascii=False)
+        separator = ",\n"
+    yield "\n]\n" if separator == ",\n" else "[]\n"
+
+
+def as_csv(rows: Rows, _: Translate) -> Iterator[str]:
+    """For a spreadsheet, the same in both languages."""
+    yield "\ufeff"
+    yield from csv_lines(HISTORY, ([row[name] for name in HISTORY] for row in rows))
+
+
+def as_html(rows: Rows, translate: Translate) -> Iterator[str]:
+    """One file that opens by double-click."""
+    return page(rows, translate, title="")
+
+
+def page(rows: Rows, translate: Translate, *, title: str, made_at: datetime | None = None) -> Iterator[str]:
+    """A readable page of entries, in parts; `title` is the connection's name."""
+    environment = Environment(loader=PackageLoader("reconciler.report"), autoescape=True, trim_blocks=True)
+    environment.filters |= {
+        "local": local,
+        "shown": lambda value: into(shown(value), translate),
+        "word": lambda code: into(word(code), translate) if code else "",
+    }
+    language = translate("language:en").removeprefix("language:")
+    template = environment.get_template("journal.html")
+    return template.generate(rows=rows, title=title, made_at=utc(made_at), _=translate, language=language)
+
+
+FORMS: Final[Mapping[str, Callable[[Rows, Translate], Iterator[str]]]] = {
+    "text": as_text,
+    "json": as_json,
+    "csv": as_csv,
+    "html": as_html,
+}
+
+
+def _entry_line(row: Json) -> str:
+    parts: list[str] = [
+        f"{row['id']} {local(row['at'])}",
+        word(row["kind"]),
+        f"{row['crm_id'] or '-'}/{row['work_id'] or '-'}",
+    ]
+    if row["field"]:
+        parts.append(
+            say(
+                "{field} on {side}: {old} -> {new}",
+                field=word(row["field"]),
+                side=word(row["side"] or "-"),
+                old=shown(row["old"]),
+                new=shown(row["new"]),
+            )
+        )
+    if row["rule"] or row["reason"]:
+        parts.append(joined(["[", word(row["rule"] or row["reason"]), "]"], ""))
+    if row["operator"] or row["changed_by"]:
+        parts.append(say("by {person}", person=row["operator"] or row["changed_by"]))
+    return joined(parts, " ")
+
+
+# --- the story of one task --------------------------------------------------------------------------------------------
+
+
+def why_text(data: Json, rows: Rows, translate: Translate) -> str:
+    """One pair's whole story for a terminal: how it is now, then every edit and decision."""
+    return told(_story_lines(data), translate) + "".join(as_text(rows, translate))
+
+
+def _story_lines(data: Json) -> Iterator[str]:
+    if data["item"]:
+        yield say("CRM task {task} <-> work item {item}", task=data["task"], item=data["item"])
+    else:
+        yield say("CRM task {task}: not linked", task=data["task"])
+    for name, value in data["fields"].items():
+        yield say(
+            "  {field}: CRM «{crm}»  Work «{work}»",
+            field=word(name),
+            crm=shown(value["crm"]),
+            work=shown(value["work"]),
+        )
+    for side, moment in data["modified"].items():
+        yield say(
+            "  last edit on {side}: {at} by {person}",
+            side=word(side),
+            at=local(moment),
+            person=data["author"][side] or say("unknown"),
+        )
+    if data["pending_since"]:
+        yield say("  work on it is due since {at}", at=local(data["pending_since"]))
+    for row in data["differences"]:
+        yield say("  accepted difference in {field}: {reason}", field=word(row["field"]), reason=word(row["reason"]))
+    for row in data["tombstone"]:
+        yield say("  unlinked from item {item}: {reason}", item=row["item"], reason=word(row["reason"]))
+    for row in data["attention"]:
+        yield say("  needs a person: {code}: {message}", code=row["code"], message=row["message"])
