@@ -169,6 +169,7 @@ async def link_to_item(
     )
     with store.transaction() as tx:
         ledger.save(tx, [made.links[task_id]])
+        tx.append(ruling.entry(started, cycle) for ruling in made.rulings)
         tx.raise_attention(made.raised)
     await apply(ledger, made.operations)
     settle(ledger, made.operations)

@@ -35,7 +35,12 @@ def record(store: Store, policy: Policy, prospect: Prospect, started: datetime) 
         cycle = tx.save_cycle(CycleRow(started_at=started))
         saved = {link.crm.id: link for link in tx.save_links(changed)}
         tx.drop_sendings(news.resolved)
-        tx.append(replace(entry, cycle=cycle) for entry in news.entries)
+        tx.append(
+            [
+                *(replace(entry, cycle=cycle) for entry in news.entries),
+                *(ruling.entry(news.now, cycle) for ruling in plan.rulings),
+            ]
+        )
         _record_pairing(tx, store, news, pairing, plan, tells=policy.tells)
         tx.clear_attention([*news.cleared, *plan.cleared])
         tx.raise_attention([*news.raised, *plan.raised])

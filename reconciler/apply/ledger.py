@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from reconciler.connection import Connection, Writers
 from reconciler.core import text
 from reconciler.core.model import Entry, Field, Link, Presence, Record, Side, Verdict
-from reconciler.core.observe import by_us, learn_author, observe, our_author, with_half
+from reconciler.core.observe import by_us, learn_author, observe, our_author, sightings, with_half
 from reconciler.core.pair import absent
 from reconciler.core.plan import unmarked
 from reconciler.errors import NotApplied, SideError
@@ -35,6 +35,7 @@ class Ledger:
     down: dict[Side, SideError] = field(default_factory=dict)
     authors: dict[Side, Mapping[str, int]] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
+    seen: list[Entry] = field(default_factory=list)
 
     @property
     def now(self) -> datetime:
@@ -80,7 +81,10 @@ class Ledger:
         newer = (
             absent(half, self.now, confirm=False) if row is None else observe(half, row, policy.lenses, self.ours(side))
         )
-        return link if newer == half else replace(with_half(link, side, newer), generation=link.generation + 1)
+        if newer == half:
+            return link
+        self.seen += sightings(link, side, newer, self.now)
+        return replace(with_half(link, side, newer), generation=link.generation + 1)
 
     def learn(self, tx: Transaction, side: Side, author: str | None) -> None:
         """Count a clean read-back in favour of the author it names."""
@@ -115,7 +119,9 @@ class Ledger:
             tx.save_verdicts(verdicts)
 
     def save(self, tx: Transaction, links: Collection[Link]) -> None:
-        """Store links and keep their present form."""
+        """Store links and keep their present form; what was seen anew is journalled with them."""
+        tx.append(replace(entry, cycle=self.cycle) for entry in self.seen)
+        self.seen.clear()
         for link in tx.save_links(links):
             self.links[link.crm.id] = link
 

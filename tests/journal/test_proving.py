@@ -86,7 +86,7 @@ def test_the_public_tool_checks_a_checkpoint_of_the_product(product: Product, pu
     product.pair()
     file = tmp_path / "kept.txt"
     product.run("checkpoint", "--output", file)
-    check = [TOOL, "-V", "-p", public, "-m", file]
+    check = [TOOL, "-V", "-p", str(public), "-m", str(file)]
     assert subprocess.run(check, capture_output=True, check=False).returncode == 0
     file.write_text(file.read_text("utf-8").replace("entries: ", "entries: 1"), "utf-8")
     assert subprocess.run(check, capture_output=True, check=False).returncode != 0
