@@ -163,13 +163,13 @@ def _plan_pair(link: Link, policy: Policy, moment: Moment, places: Places, draft
         evidence = _evidence(link, name, seen, policy, moment)
         match verdict:
             case Settled():
-                _rule(link, name, evidence, "settled", "", draft)
+                _rule(link, name, evidence, draft, kind="settled")
                 link = _released(_rebased(link, name, seen), name, draft)
                 link = replace(link, differences=_without(link.differences, name))
                 continue
             case Accepted(reason):
                 known = link.differences.get(name)
-                _rule(link, name, evidence, "accepted", reason, draft)
+                _rule(link, name, evidence, draft, kind="accepted", reason=reason)
                 difference = known or Difference(reason=reason, since=moment.now)
                 link = _released(_rebased(link, name, seen), name, draft)
                 link = replace(link, differences={**link.differences, name: difference})
@@ -237,7 +237,7 @@ def _evidence(link: Link, name: Field, seen: Triple, policy: Policy, moment: Mom
     )
 
 
-def _rule(link: Link, name: Field, evidence: Evidence, kind: str, reason: str, draft: _Draft) -> None:
+def _rule(link: Link, name: Field, evidence: Evidence, draft: _Draft, *, kind: str, reason: str = "") -> None:
     """Remember a verdict after which nothing is written, if a base moves with it."""
     seen = evidence.triple
     if seen.based and all(seen.base(side) == seen.now(side) for side in Side):

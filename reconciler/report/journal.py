@@ -74,7 +74,9 @@ def _entry_line(row: Json) -> str:
         word(row["kind"]),
         f"{row['crm_id'] or '-'}/{row['work_id'] or '-'}",
     ]
-    if row["field"]:
+    if row["erased"]:
+        parts.append(say("(values erased)"))
+    elif row["field"]:
         parts.append(
             say(
                 "{field} on {side}: {old} -> {new}",
@@ -95,8 +97,45 @@ def _entry_line(row: Json) -> str:
 
 
 def why_text(data: Json, rows: Rows, translate: Translate) -> str:
-    """One pair's whole story for a terminal: how it is now, then every edit and decision."""
-    return told(_story_lines(data), translate) + "".join(as_text(rows, translate))
+    """One pair's whole story for a terminal: how it is now, then every edit and every decision with its inputs."""
+    return told(_story_lines(data), translate) + told(_told_entries(rows), translate)
+
+
+def _told_entries(rows: Rows) -> Iterator[str]:
+    for row in rows:
+        yield _entry_line(row)
+        if row["inputs"] and (row["kind"], row["reason"]) != ("intent", "conflict"):  # told with the conflict
+            yield from _inputs_lines(row)
+
+
+def _inputs_lines(row: Json) -> Iterator[str]:
+    """What a decision was made from: the values last agreed on and the present ones, and for a conflict the clocks."""
+    values, detail = row["inputs"], row["detail"]
+    if "crm_base" not in values:
+        return
+    yield say(
+        "    decided on: CRM «{crm_base}» -> «{crm}», Work «{work_base}» -> «{work}»; direction {direction}",
+        **{name: shown(values[name]) for name in ("crm_base", "crm", "work_base", "work")},
+        direction=word(detail["direction"]),
+    )
+    if row["kind"] == "conflict":
+        clocks = detail["clocks"]
+        yield say(
+            "    edited in the CRM {crm} (its clock {crm_offset}), in Work {work} (its clock {work_offset}); tolerance"
+            " {tolerance} s; {winner} wins: {decided}",
+            crm=local(detail["crm_stamp"]),
+            work=local(detail["work_stamp"]),
+            crm_offset=_offset(clocks["crm"]),
+            work_offset=_offset(clocks["work"]),
+            tolerance=f"{clocks['tolerance']:g}",
+            winner=word(detail["winner"]),
+            decided=word(detail["decided"]),
+        )
+
+
+def _offset(clock: Json) -> str:
+    value = clock["value"]
+    return say("unknown") if value is None else f"{value:+.1f} s ± {clock['uncertainty']:.1f} s"
 
 
 def _story_lines(data: Json) -> Iterator[str]:
