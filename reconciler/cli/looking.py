@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -11,12 +12,17 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from reconciler.cli.ending import config_option, ending, run
+from reconciler.cli.progress import bar
 from reconciler.cli.speaking import document, spoken, tell, translate
 from reconciler.core.model import Field, Side
 from reconciler.message import say
 
 if TYPE_CHECKING:
+    from reconciler.core.model import Entry
     from reconciler.settings import Settings
+
+EVERY_SO_MANY: Final = 500
+"""Entries between two movements of the progress bar."""
 
 FORMATS: Final = ("text", "json", "csv", "html")
 
@@ -78,15 +84,24 @@ def history(
     )
     language = translate() if kind_of_answer in ("text", "json") else document(settings.connection.language)
     with app.reading_state(settings) as state:
-        rows = (entry_data(entry) for entry in state.entries(wanted, limit=limit))
-        parts = FORMS[kind_of_answer](rows, language)
+        found = state.entries(wanted, limit=limit)
         if output is None:
-            for part in parts:
+            for part in FORMS[kind_of_answer](map(entry_data, found), language):
                 click.echo(part, nl=False)
         else:
-            write_private(output, parts)
+            with bar("history", state.head()[0]) as progress:
+                rows = (entry_data(entry) for entry in _told(found, progress))
+                write_private(output, FORMS[kind_of_answer](rows, language))
             tell(say("written to {output}", output=output), err=True)
     return 0
+
+
+def _told(entries: Iterable[Entry], progress: Callable[[int], None]) -> Iterator[Entry]:
+    """The entries as they come, while `progress` is told up to which one the journal was read."""
+    for number, entry in enumerate(entries, 1):
+        yield entry
+        if number % EVERY_SO_MANY == 0:
+            progress(entry.id)
 
 
 def moment_of(given: str, option: str, *, end: bool) -> datetime:

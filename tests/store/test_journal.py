@@ -136,7 +136,8 @@ def test_swapped_entries_are_found(written: str) -> None:
     assert fault(written) == 2
 
 
-ERASE = "UPDATE journal SET old = NULL, new = NULL, changed_by = NULL, operator = NULL, inputs = NULL, secret = NULL WHERE id = 2"
+NOTHING = ", ".join(f"{name} = NULL" for name in (*PERSONAL, "secret"))
+ERASE = f"UPDATE journal SET {NOTHING} WHERE id = 2"
 
 
 def test_erased_values_leave_the_chain_whole(written: str) -> None:
