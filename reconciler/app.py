@@ -18,6 +18,9 @@ from typing import Final, Protocol, TypeVar
 
 import httpx
 
+from reconciler import minisign
+from reconciler.audit.checkpoint import renew
+from reconciler.audit.erasing import retire
 from reconciler.clock import SystemClock
 from reconciler.configured import record_config
 from reconciler.connection import Connection, Writers
@@ -311,6 +314,14 @@ def any_state(settings: Settings, world: World = REAL) -> Iterator[Store]:
             yield store
         finally:
             store.close()
+
+
+def upkeep(settings: Settings, store: Store, world: World = REAL) -> None:
+    """What is due for the journal after a cycle: values past their retention go, and a checkpoint is made."""
+    now, secret = world.clock.now(), settings.journal.signing_key.get_secret_value()
+    retire(store, now, settings.journal.retention)
+    if secret:
+        renew(store, settings.connection.name, minisign.secret_key(secret), now)
 
 
 def state_path(settings: Settings) -> Path | None:

@@ -161,6 +161,7 @@ def settle(ledger: Ledger, operations: Collection[Operation]) -> tuple[Operation
     changed = [link for crm_id, link in again.links.items() if link != ledger.links[crm_id]]
     with ledger.store.transaction() as tx:
         ledger.save(tx, changed)
+        tx.append(ruling.entry(ledger.now, ledger.cycle) for ruling in again.rulings)
         tx.clear_attention(again.cleared)
         tx.raise_attention(again.raised)
     return again.operations

@@ -166,6 +166,7 @@ async def link_to_item(
     )
     with store.transaction() as tx:
         ledger.save(tx, [made.links[task_id]])
+        tx.append(ruling.entry(started, cycle) for ruling in made.rulings)
         tx.raise_attention(made.raised)
     await apply(ledger, made.operations)
     settle(ledger, made.operations)
@@ -362,6 +363,14 @@ async def restore(
     if entry.kind not in ("intent", "conflict") or entry.field is None or entry.side is None or entry.work_id is None:
         raise UsageError(
             say("entry {entry_id} ({kind}) overwrote no value of a linked pair", entry_id=entry_id, kind=entry.kind)
+        )
+    if entry.erased:
+        raise UsageError(
+            say(
+                "the values of entry {entry_id} were erased ([journal] retention, or `reconciler erase`); nothing can"
+                " be restored from it",
+                entry_id=entry_id,
+            )
         )
     link = store.links_by(Side.WORK, [entry.work_id]).get(entry.work_id)
     if link is None or link.crm.id != entry.crm_id:

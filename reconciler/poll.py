@@ -30,7 +30,7 @@ from reconciler.core.model import (
     Tombstone,
     Wanted,
 )
-from reconciler.core.observe import absorb_late, observe, our_author, with_half
+from reconciler.core.observe import absorb_late, observe, our_author, sightings, with_half
 from reconciler.core.pair import absent
 from reconciler.core.policy import Policy
 from reconciler.core.route import target_of
@@ -262,6 +262,7 @@ def look(link: Link, row: Record, news: News, policy: Policy, ours: str | None) 
     _remember_rewound(link, row, news, policy, ours)
     if newer == half:
         return link
+    news.entries += sightings(link, row.side, newer, news.now)
     link = replace(with_half(link, row.side, newer), generation=link.generation + 1)
     news.learn(link)
     _notice(link, half, newer, row, news)

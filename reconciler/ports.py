@@ -5,7 +5,7 @@ A reader cannot write: the dry run is built from readers only, so no flag decide
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, Protocol
@@ -14,6 +14,7 @@ from reconciler.core.model import (
     Answer,
     Attention,
     Candidate,
+    Checkpoint,
     Claim,
     CycleRow,
     Draft,
@@ -181,7 +182,11 @@ class StateReader(Protocol):
         """Journal entries, oldest first; `crm_id` or `work_id` matches either way, `until` is exclusive."""
         ...
 
-    def entries(self, wanted: Selection, *, before: int | None = None) -> Iterator[Entry]:
+    def entries(self, wanted: Selection, *, limit: int | None = None) -> Iterator[Entry]:
+        """Journal entries that fit, oldest first, a page in memory at a time; with `limit` the last ones."""
+        ...
+
+    def recent(self, wanted: Selection, *, before: int | None = None) -> Iterator[Entry]:
         """Journal entries that fit, newest first, of those with an id below `before`; read as they are taken."""
         ...
 
@@ -191,6 +196,27 @@ class StateReader(Protocol):
 
     def extent(self, after: int = 0) -> Extent:
         """How long the journal is, and how many entries of each kind lie behind entry `after`."""
+        ...
+
+    def chain(self, first: int = 1, last: int | None = None) -> Iterator[Mapping[str, Any]]:
+        """The journal's rows from entry `first` to `last` with secrets and seals, to check the chain or to copy it.
+
+        Of a row that somebody made unreadable only the id is given.
+        """
+        ...
+
+    def span(self, since: datetime | None, until: datetime | None) -> tuple[int, int]:
+        """The first and last entry of a period, `until` exclusive; the last is before the first if there is none."""
+        ...
+
+    def head(self) -> tuple[int, str]:
+        """The last journal entry and its hash; 0 and zeros if there is none."""
+        ...
+
+    def last_checkpoint(self) -> Checkpoint | None: ...
+
+    def checkpoints(self) -> list[Checkpoint]:
+        """All checkpoints, oldest first."""
         ...
 
     def close(self) -> None: ...
@@ -249,6 +275,12 @@ class Transaction(StateReader, Protocol):
         """Add to the journal and its hash chain; returns the ids."""
         ...
 
+    def erase(self, entries: Collection[int]) -> int:
+        """Destroy the secrets and personal values of journal entries; returns of how many there were any."""
+        ...
+
+    def save_checkpoint(self, checkpoint: Checkpoint) -> None: ...
+
     def save_cycle(self, row: CycleRow) -> int:
         """Insert (id 0) or update; old rows beyond a bound are removed. Returns the id."""
         ...
@@ -258,3 +290,11 @@ class Store(StateReader, Protocol):
     """The state, opened for reading and writing by the holder of the lease."""
 
     def transaction(self) -> AbstractContextManager[Transaction]: ...
+
+    def empty_log(self) -> bool:
+        """Take what was erased out of the write-ahead log too; False while another reader still needs the log."""
+        ...
+
+    def rewrite(self) -> bool:
+        """Write the whole file anew, so that nothing is left where something was deleted; then `empty_log`."""
+        ...

@@ -40,6 +40,7 @@ def record(
         saved = {link.crm.id: link for link in tx.save_links(changed)}
         tx.drop_sendings(news.resolved)
         tx.append(replace(entry, cycle=cycle) for entry in news.entries)
+        tx.append(ruling.entry(news.now, cycle) for ruling in plan.rulings)
         if due:
             detail = {"operations": outline(due), "fingerprint": fingerprint(due)}
             tx.append([Entry(kind="plan", at=news.now, cycle=cycle, detail=detail)])

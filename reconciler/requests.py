@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any, Final, get_type_hints
 
 from reconciler import linking
+from reconciler.audit.erasing import Subject, erase
 from reconciler.connection import Connection, Writers
 from reconciler.core.model import Target, aware
 from reconciler.cycle import Result, run_cycle
@@ -86,8 +87,18 @@ class Resume:
     approve: str | None = None
 
 
-Request = Link | Unlink | Retry | Ack | Restore | Pause | Resume
-KINDS: Final = {kind.__name__.lower(): kind for kind in (Link, Unlink, Retry, Ack, Restore, Pause, Resume)}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erase:
+    """Destroy the personal values of one task, one item or one person, except what linked pairs need."""
+
+    task: str | None = None
+    item: str | None = None
+    person: str | None = None
+    reason: str
+
+
+Request = Link | Unlink | Retry | Ack | Restore | Pause | Resume | Erase
+KINDS: Final = {kind.__name__.lower(): kind for kind in (Link, Unlink, Retry, Ack, Restore, Pause, Resume, Erase)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +150,9 @@ async def _perform(request: Request, operator: str, means: Means) -> Said:
             return Said(out=(say("paused; `reconciler resume --reason ..` goes on"),))
         case Resume():
             return await _resume(request, operator, means)
+        case Erase():
+            subject = Subject(task=request.task, item=request.item, person=request.person)
+            return Said(out=tuple(erase(store, subject, reason=request.reason, operator=operator, now=now)))
         case Link():
             return _done(await _link(request, operator, means))
         case Restore():

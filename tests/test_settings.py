@@ -43,6 +43,9 @@ url = "sqlite:////var/lib/reconciler/an-phat.db"
 """
 
 DEFAULTS = """\
+[journal]
+retention = "730d"
+
 [schedule]
 poll = "60s"
 sweep = "6h"

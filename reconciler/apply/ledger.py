@@ -12,7 +12,7 @@ from typing import TypeVar
 from reconciler.connection import Connection, Writers
 from reconciler.core import text
 from reconciler.core.model import Entry, Field, Link, Presence, Record, Side, Verdict
-from reconciler.core.observe import absorb_late, by_us, learn_author, observe, our_author, with_half
+from reconciler.core.observe import absorb_late, by_us, learn_author, observe, our_author, sightings, with_half
 from reconciler.core.pair import absent
 from reconciler.core.plan import unmarked
 from reconciler.errors import NotApplied, SideError
@@ -38,6 +38,7 @@ class Ledger:
     down: dict[Side, SideError] = field(default_factory=dict)
     authors: dict[Side, Mapping[str, int]] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
+    seen: list[Entry] = field(default_factory=list)
 
     @property
     def now(self) -> datetime:
@@ -84,6 +85,7 @@ class Ledger:
         newer = absent(half, self.now, confirm=False) if row is None else observe(half, row, lenses, self.ours(side))
         if newer == half:
             return link
+        self.seen += sightings(link, side, newer, self.now)
         link = replace(with_half(link, side, newer), generation=link.generation + 1)
         return absorb_late(link, lenses, {each: self.ours(each) for each in Side})
 
@@ -121,7 +123,9 @@ class Ledger:
             tx.save_verdicts(verdicts)
 
     def save(self, tx: Transaction, links: Collection[Link]) -> None:
-        """Store links and keep their present form."""
+        """Store links and keep their present form; what was seen anew is journalled with them."""
+        tx.append(replace(entry, cycle=self.cycle) for entry in self.seen)
+        self.seen.clear()
         for link in tx.save_links(links):
             self.links[link.crm.id] = link
 

@@ -30,7 +30,7 @@ from reconciler.core.model import (
     Value,
     Written,
 )
-from reconciler.core.observe import Landed, absorb_late, by_us, judge, observe, with_half
+from reconciler.core.observe import Landed, absorb_late, by_us, judge, observe, sightings, with_half
 from reconciler.core.operations import FieldChange, Update
 from reconciler.errors import NotApplied, SideClosed, SideDown, Unclear
 from reconciler.message import say
@@ -179,11 +179,14 @@ def _intent(ledger: Ledger, link: Link, side: Side, change: FieldChange) -> list
         reason=change.reason,
         changed_by=giver.author,
     )
+    if change.evidence is not None:
+        entry = replace(entry, inputs=change.evidence.inputs, detail=change.evidence.detail)
     if change.reason != "conflict":
         return [entry]
-    base = link.half(side).base.get(change.field)
-    lost = replace(entry, kind="conflict", detail={"winner": side.other.value})
-    bases = replace(entry, kind="bases", old=base, new=link.half(side.other).base.get(change.field))
+    base, other = link.half(side).base.get(change.field), giver.base.get(change.field)
+    decided = change.evidence.decision().reason if change.evidence is not None else change.reason
+    lost = replace(entry, kind="conflict", detail={**entry.detail, "winner": side.other.value, "decided": decided})
+    bases = replace(entry, kind="bases", inputs={}, detail={}, old=base, new=other)
     return [bases, lost, entry]
 
 
@@ -252,7 +255,12 @@ def _landed(
     mine = by_us(row, ledger.ours(side))
     half = link.half(side)
     own = row.modified if mine is not False else half.own_stamp
-    link = with_half(link, side, observe(replace(half, own_stamp=own), row, policy.lenses, ledger.ours(side)))
+    newer = observe(replace(half, own_stamp=own), row, policy.lenses, ledger.ours(side))
+    sent = {change.field for change in part.changes}
+    outcome.entries += [
+        replace(one, cycle=ledger.cycle) for one in sightings(link, side, newer, ledger.now) if one.field not in sent
+    ]
+    link = with_half(link, side, newer)
     clean = True
     for change in part.changes:
         lens, read = policy.lenses[change.field], row.values.get(change.field)

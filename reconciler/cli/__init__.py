@@ -5,9 +5,10 @@ from __future__ import annotations
 import click
 
 from reconciler import __version__
+from reconciler.cli.auditing import checkpoint, erase, export, inventory, verify
 from reconciler.cli.backfilling import backfill
 from reconciler.cli.cycles import once, rebuild
-from reconciler.cli.looking import backup, check, config, history, status, targets, verify, why
+from reconciler.cli.looking import backup, check, config, history, status, targets, why
 from reconciler.cli.notifying import notify
 from reconciler.cli.pairs import link, retry, unlink
 from reconciler.cli.plans import apply, plan
@@ -32,7 +33,8 @@ COMMANDS = (
     *(demo, sandbox),
     *(daemon, once, report, plan, apply, backfill, rebuild),
     *(link, unlink, retry, ack, restore, pause, resume),
-    *(targets, status, history, why, verify, backup, check, notify, config),
+    *(targets, status, history, why, backup, check, notify, config),
+    *(verify, checkpoint, export, erase, inventory),
 )
 for command in COMMANDS:
     main.add_command(command)

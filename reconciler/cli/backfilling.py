@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 import click
 
 from reconciler.cli.ending import config_option, ending, run
+from reconciler.cli.progress import bar
 from reconciler.cli.speaking import spoken, tell
 from reconciler.message import say
 
@@ -49,7 +48,7 @@ def backfill(config_path: str | None, since: str | None, limit: int | None, dry_
                 found = await find_old(connection, store, since=first, limit=limit)
                 if len(found) > ASK_FROM and not yes and sys.stdin.isatty():
                     click.confirm(spoken(say("create work items for {count} tasks?", count=len(found))), abort=True)
-                with bar(len(found), "backfill") as progress:
+                with bar("backfill", len(found)) as progress:
                     linked, result = await link_old(connection, writers, store, found, progress=progress)
         tell(say("{linked} of {count} tasks are linked now", linked=linked, count=len(found)))
         if result is None:
@@ -59,18 +58,3 @@ def backfill(config_path: str | None, since: str | None, limit: int | None, dry_
         return result.exit_code
 
     return run(foresee() if dry_run else work())
-
-
-@contextmanager
-def bar(total: int, label: str) -> Iterator[Callable[[int], None]]:
-    """A progress bar with an estimate on a terminal; elsewhere nothing."""
-    if not sys.stderr.isatty() or total == 0:
-        yield lambda done: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as shown:
-        task = shown.add_task(label, total=total)
-        yield lambda done: shown.update(task, completed=done)

@@ -31,6 +31,7 @@ def once(config_path: str | None, sweep: bool) -> int:
         with app.writing_state(settings) as store:
             async with app.connect_cycle(settings) as run_cycle:
                 result = await run_cycle(store, sweeping=sweep)
+                app.upkeep(settings, store)
                 tell(sentence(result))
                 for entry in grouped(store.attention()):
                     if entry.acked is None:

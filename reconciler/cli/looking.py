@@ -1,22 +1,32 @@
-"""`status`, `history`, `why`, `verify`, `backup`, `targets`, `check`, `config`: commands that only look."""
+"""`status`, `history`, `why`, `backup`, `targets`, `check`, `config`: commands that only look."""
 
 from __future__ import annotations
 
 import json
 import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from reconciler.cli.ending import config_option, ending, run
 from reconciler.cli.notifying import describe
-from reconciler.cli.speaking import spoken, tell, translate
+from reconciler.cli.progress import bar
+from reconciler.cli.speaking import document, spoken, tell, translate
+from reconciler.core.model import Field, Side
 from reconciler.message import say
 
 if TYPE_CHECKING:
+    from reconciler.core.model import Entry
     from reconciler.settings import Settings
+
+EVERY_SO_MANY: Final = 500
+"""Entries between two movements of the progress bar."""
+
+FORMATS: Final = ("text", "json", "csv", "html", "xlsx")
 
 
 @click.command()
@@ -39,54 +49,76 @@ def status(config_path: str | None, kind: str) -> int:
 
 @click.command()
 @config_option
-@click.option("--task", help="Only this CRM task.")
-@click.option("--item", help="Only this work item.")
+@click.option("--task", "crm_id", help="Only this CRM task.")
+@click.option("--item", "work_id", help="Only this work item.")
 @click.option("--since", metavar="D", help="From this day or moment on (Asia/Ho_Chi_Minh unless it names a zone).")
 @click.option("--until", metavar="D", help="Up to this day (included) or moment.")
-@click.option("--person", help="Only what this person edited or ran; part of the name is enough.")
+@click.option("--field", type=click.Choice([one.value for one in Field]), help="Only this field.")
 @click.option("--project", help="Only pairs whose work item is in this project (its id).")
-@click.option("--field", help="Only this field: title, description, start, due, owner or status.")
-@click.option("--kind", "sort", help="Only entries of this kind, such as conflict or halted.")
-@click.option(
-    "--format", "kind", type=click.Choice(["text", "json", "csv"]), default="text", help="Form of the answer."
-)
+@click.option("--kind", help="Only entries of this kind, such as conflict.")
+@click.option("--side", type=click.Choice([one.value for one in Side]), help="Only what concerns this side.")
+@click.option("--person", help="Only what this person edited or ran; a part of the name will do.")
+@click.option("--operator", help="Only what this login ran.")
+@click.option("--cycle", type=int, help="Only this cycle.")
+@click.option("--limit", type=click.IntRange(min=1), help="Only the last so many entries.")
+@click.option("--format", "form", type=click.Choice(FORMATS), default="text", help="Form of the answer.")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file (mode 0600).")
 @ending
 def history(
     config_path: str | None,
-    task: str | None,
-    item: str | None,
     since: str | None,
     until: str | None,
-    person: str | None,
-    project: str | None,
-    field: str | None,
-    sort: str | None,
-    kind: str,
+    limit: int | None,
+    form: str,
+    output: Path | None,
+    **given: Any,
 ) -> int:
     """The journal: when, which pair, which field, old -> new, direction, rule."""
     from reconciler import app
+    from reconciler.cli.reporting import write_private
     from reconciler.core.search import Selection
     from reconciler.report.data import entry_data
-    from reconciler.report.render import history_csv, history_text
 
+    if form == "xlsx" and output is None:
+        raise click.UsageError(spoken(say("a workbook needs a file: give --output FILE")))
     settings = app.load(config_path, os.environ)
     wanted = Selection(
-        crm_id=task,
-        work_id=item,
         since=moment_of(since, "--since", end=False) if since else None,
         until=moment_of(until, "--until", end=True) if until else None,
-        person=person,
-        project=project,
-        field=field,
-        kind=sort,
+        **given,
     )
     with app.reading_state(settings) as state:
-        rows = [entry_data(entry) for entry in state.entries(wanted)][::-1]
-    if kind == "json":
-        tell(json.dumps(rows, ensure_ascii=False, indent=1))
-    else:
-        tell((history_csv if kind == "csv" else history_text)(rows, translate()), nl=False)
+        found = state.entries(wanted, limit=limit)
+        if output is None:
+            for piece in _history(map(entry_data, found), form, settings):
+                click.echo(piece, nl=False)
+            return 0
+        with bar("history", state.head()[0]) as progress:
+            rows = (entry_data(entry) for entry in _told(found, progress))
+            write_private(output, _history(rows, form, settings))
+    tell(say("written to {output}", output=output), err=True)
     return 0
+
+
+def _history(rows: Iterable[dict[str, Any]], form: str, settings: Settings) -> Iterator[bytes]:
+    """The pieces of a file."""
+    from reconciler import app
+    from reconciler.report.formats import FORMATS
+    from reconciler.report.journal import FORMS, history_document
+
+    language = translate() if form in ("text", "json") else document(settings.connection.language)
+    if form in FORMS:
+        return (piece.encode() for piece in FORMS[form](rows, language))
+    name, query = settings.connection.name, " ".join(["history", *sys.argv[2:]])
+    return FORMATS[form](history_document(rows, connection=name, made_at=app.REAL.clock.now(), query=query), language)
+
+
+def _told(entries: Iterable[Entry], progress: Callable[[int], None]) -> Iterator[Entry]:
+    """The entries as they come, while `progress` is told up to which one the journal was read."""
+    for number, entry in enumerate(entries, 1):
+        yield entry
+        if number % EVERY_SO_MANY == 0:
+            progress(entry.id)
 
 
 def moment_of(given: str, option: str, *, end: bool) -> datetime:
@@ -111,7 +143,8 @@ def why(task: tuple[str, ...], config_path: str | None) -> int:
     from reconciler import app
     from reconciler.report.data import entry_data, pair_data
     from reconciler.report.finding import find
-    from reconciler.report.render import found_text, why_text
+    from reconciler.report.journal import why_text
+    from reconciler.report.render import found_text
 
     settings = app.load(config_path, os.environ)
     with app.reading_state(settings) as state:
@@ -122,25 +155,6 @@ def why(task: tuple[str, ...], config_path: str | None) -> int:
         data = pair_data(state, found["task"])
         rows = [entry_data(entry) for entry in state.journal(crm_id=found["task"])]
     tell(why_text(data, rows, translate()), nl=False)
-    return 0
-
-
-@click.command()
-@config_option
-@ending
-def verify(config_path: str | None) -> int:
-    """Check the journal's hash chain; names the first bad entry. Ends with 1 if there is one."""
-    from reconciler import app
-    from reconciler.store import verify as first_fault
-
-    settings = app.load(config_path, os.environ)
-    with app.reading_state(settings) as state:
-        fault = first_fault(state)
-    if fault is not None:
-        tell(say("the journal is not intact: {fault}", fault=fault), err=True)
-        return 1
-    tell(say("the journal is intact: no entry was altered, removed from the middle, inserted or reordered"))
-    tell(say("not proven: that nothing was cut off at the end, and that the values were true when written"))
     return 0
 
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from reconciler.cli.backfilling import bar
 from reconciler.cli.ending import config_option, ending, run
 from reconciler.cli.looking import moment_of
+from reconciler.cli.progress import bar
 from reconciler.cli.speaking import document, spoken, tell, translate
 from reconciler.message import say
 
@@ -151,7 +151,7 @@ def _write(made: Document, kind: str, settings: Settings, output: Path | None, t
     from reconciler.report.formats import FORMATS
 
     speech = translate() if kind == "text" else document(settings.connection.language)
-    with bar(total if output is not None else 0, "report") as progress:
+    with bar("report", total if output is not None else 0) as progress:
 
         def counted() -> Iterable[bytes]:
             for piece in FORMATS[kind](made, speech):

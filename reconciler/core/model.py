@@ -449,6 +449,8 @@ class Entry:
 
     `old` and `new` are raw values, `changed_by` whom the giving side names as its last editor, `operator` who ran a
     command. `detail` holds what a machine may want besides: ids, counts, stamps; never a personal value or a secret.
+    `inputs` are the field values that a decision was made from. `erased`: the personal values (`old`, `new`,
+    `changed_by`, `operator`, `inputs`) were there once and are no more.
     """
 
     kind: str
@@ -468,6 +470,8 @@ class Entry:
     crm_modified: datetime | None = None
     work_modified: datetime | None = None
     detail: Mapping[str, object] = dataclass_field(default_factory=dict)
+    inputs: Mapping[str, object] = dataclass_field(default_factory=dict)
+    erased: bool = False
     previous: str = ""
     hash: str = ""
 
@@ -482,6 +486,17 @@ class Extent:
     entries: int
     head: str
     kinds: Mapping[tuple[str, Side | None], int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """A signed statement of how far the journal went: `document` names `entry` and its hash; `signature` is a
+    `.minisig` file over it."""
+
+    entry: int
+    at: datetime
+    document: str
+    signature: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

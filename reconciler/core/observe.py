@@ -14,7 +14,7 @@ from typing import Final
 
 from reconciler.core import text
 from reconciler.core.lenses import Lens, Lenses, empty
-from reconciler.core.model import Field, Half, Link, Record, Side, Value, Wanted
+from reconciler.core.model import Entry, Field, Half, Link, Record, Side, Value, Wanted
 
 
 def first_sight(record: Record) -> Half:
@@ -56,6 +56,31 @@ def observe(half: Half, record: Record, lenses: Lenses, ours: str | None) -> Hal
         group=record.group,
         marker=record.marker,
     )
+
+
+def sightings(link: Link, side: Side, after: Half, now: datetime) -> list[Entry]:
+    """Every value on `side` of a pair that is another one than before, for the journal: an edit as it was observed.
+
+    Whose edit it was is what the record says: `changed_by` is its last editor.
+    """
+    before = link.half(side)
+    return [
+        Entry(
+            kind="observed",
+            at=now,
+            crm_id=link.crm.id,
+            work_id=link.work.id,
+            side=side,
+            field=name,
+            old=before.seen[name],
+            new=value,
+            changed_by=after.author,
+            crm_modified=after.modified if side is Side.CRM else None,
+            work_modified=after.modified if side is Side.WORK else None,
+        )
+        for name, value in after.seen.items()
+        if name in before.seen and before.seen[name] != value
+    ]
 
 
 def _evidence(half: Half, record: Record, ours: str | None) -> datetime | None:

@@ -8,13 +8,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from reconciler.core.evidence import Evidence
 from reconciler.core.model import Aside, Candidate, Field, Side, Value, Values
 from reconciler.core.resolve import Decision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldChange:
-    """One field to be written: `before` and `after` on the target, `source` the giving side's value behind it."""
+    """One field to be written: `before` and `after` on the target, `source` the giving side's value behind it.
+
+    `evidence` is what the planner decided on; None where a person did.
+    """
 
     field: Field
     before: Value
@@ -22,6 +26,7 @@ class FieldChange:
     source: Value
     reason: str
     rule: str
+    evidence: Evidence | None = None
 
 
 class _Canonical:

@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 from reconciler.core import text
 from reconciler.core.attention import aside_entry, candidate_entry, lost_sight
 from reconciler.core.creation import payload, refusal
+from reconciler.core.evidence import Evidence, Ruling
 from reconciler.core.lenses import Lens, Unmapped, put
 from reconciler.core.merge import Accepted, Conflict, Flow, Settled, Triple, merge
 from reconciler.core.model import (
@@ -72,7 +73,8 @@ class Outside:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """`links` are the pairs after everything that needs no write; `refused` the candidates that wait.
+    """`links` are the pairs after everything that needs no write, `rulings` the verdicts about them that told
+    something new; `refused` the candidates that wait.
 
     They wait for a person, or, if `outside` names them, for the pilot to take them in.
     """
@@ -80,6 +82,7 @@ class Plan:
     operations: tuple[Operation, ...] = ()
     conflicts: tuple[ConflictLine, ...] = ()
     links: Mapping[str, Link] = field(default_factory=dict)
+    rulings: tuple[Ruling, ...] = ()
     refused: tuple[Candidate, ...] = ()
     outside: tuple[Outside, ...] = ()
     raised: tuple[Attention, ...] = ()
@@ -93,6 +96,7 @@ class _Draft:
     operations: list[Operation] = field(default_factory=list)
     conflicts: list[ConflictLine] = field(default_factory=list)
     links: dict[str, Link] = field(default_factory=dict)
+    rulings: list[Ruling] = field(default_factory=list)
     refused: list[Candidate] = field(default_factory=list)
     outside: list[Outside] = field(default_factory=list)
     raised: list[Attention] = field(default_factory=list)
@@ -110,6 +114,7 @@ def plan(work: Workload, policy: Policy, moment: Moment, places: Places) -> Plan
         operations=tuple(draft.operations),
         conflicts=tuple(draft.conflicts),
         links=draft.links,
+        rulings=tuple(draft.rulings),
         refused=tuple(draft.refused),
         outside=tuple(draft.outside),
         raised=tuple(draft.raised),
@@ -155,13 +160,16 @@ def _plan_pair(link: Link, policy: Policy, moment: Moment, places: Places, draft
         if seen is None:
             continue
         verdict = merge(lens, policy.directions[name], seen)
+        evidence = _evidence(link, name, seen, policy, moment)
         match verdict:
             case Settled():
+                _rule(link, name, evidence, draft, kind="settled")
                 link = _released(_rebased(link, name, seen), name, draft)
                 link = replace(link, differences=_without(link.differences, name))
                 continue
             case Accepted(reason):
                 known = link.differences.get(name)
+                _rule(link, name, evidence, draft, kind="accepted", reason=reason)
                 difference = known or Difference(reason=reason, since=moment.now)
                 link = _released(_rebased(link, name, seen), name, draft)
                 link = replace(link, differences={**link.differences, name: difference})
@@ -188,7 +196,7 @@ def _plan_pair(link: Link, policy: Policy, moment: Moment, places: Places, draft
         change = _change(link, name, lens, giver, seen, reason, policy, moment, places)
         match change:
             case FieldChange():
-                changes[giver.other].append(change)
+                changes[giver.other].append(replace(change, evidence=evidence))
             case Aside():
                 link = replace(link, aside={**link.aside, name: change})
                 draft.raised.append(aside_entry(link, name, change))
@@ -216,6 +224,27 @@ def _plan_pair(link: Link, policy: Policy, moment: Moment, places: Places, draft
     dirty = (due and not frozen) or waiting or missing or unmarked(link, policy) != ()
     since = (link.dirty_since or moment.now) if dirty else None
     draft.links[link.crm.id] = replace(link, dirty_since=since)
+
+
+def _evidence(link: Link, name: Field, seen: Triple, policy: Policy, moment: Moment) -> Evidence:
+    return Evidence(
+        triple=seen,
+        direction=policy.directions[name],
+        config=policy.config,
+        crm_stamp=link.crm.stamps.get(name),
+        work_stamp=link.work.stamps.get(name),
+        clocks=moment.clocks,
+    )
+
+
+def _rule(link: Link, name: Field, evidence: Evidence, draft: _Draft, *, kind: str, reason: str = "") -> None:
+    """Remember a verdict after which nothing is written, if a base moves with it."""
+    seen = evidence.triple
+    if seen.based and all(seen.base(side) == seen.now(side) for side in Side):
+        return
+    draft.rulings.append(
+        Ruling(crm_id=link.crm.id, work_id=link.work.id, field=name, kind=kind, reason=reason, evidence=evidence)
+    )
 
 
 def _leave_out(link: Link, moment: Moment, draft: _Draft) -> None:

@@ -24,16 +24,21 @@ class Selection:
     """Which journal entries are wanted; None asks for all. `until` is exclusive.
 
     `crm_id` or `work_id` matches either way; `person` is part of who edited or who ran the command; `project` is the
-    id of the project in which the pair's work item is now.
+    id of the project in which the pair's work item is now; `after` is an entry's id.
     """
 
     crm_id: str | None = None
     work_id: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    entry: int | None = None
+    after: int | None = None
+    cycle: int | None = None
     kind: str | None = None
+    side: str | None = None
     field: str | None = None
     person: str | None = None
+    operator: str | None = None
     project: str | None = None
 
 

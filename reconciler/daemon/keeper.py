@@ -233,6 +233,7 @@ class Keeper:
             patient=True,
             first=not self._answered,
         )
+        app.upkeep(self.settings, self._store, self._world)
         self._answered = self._answered or not result.down
         if sweeping and result.prospect.news.complete:
             _note(self._store, SWEPT, self._world.clock.now().isoformat())

@@ -25,8 +25,8 @@ from reconciler.page.guard import Guard
 from reconciler.page.rendering import STYLE, render
 from reconciler.page.visit import UnknownConnection, Visit, visit
 from reconciler.report.data import Json, entry_data
+from reconciler.report.journal import as_csv
 from reconciler.report.period import Period, period_data
-from reconciler.report.render import history_lines
 from reconciler.report.standing import standing_data
 from reconciler.settings import Settings
 from reconciler.store import verify
@@ -158,7 +158,7 @@ class _Page:
         return self._html("journal.html", seen, {**values, "kinds": views.KINDS, "fields": views.FIELDS})
 
     def journal_csv(self, seen: Visit) -> Response:
-        lines = history_lines(_entries(seen.settings, seen.selection()))
+        lines = as_csv(_entries(seen.settings, seen.selection()), str)
         return StreamingResponse(_chunks(lines), media_type="text/csv", headers=_download("journal.csv"))
 
     def journal_json(self, seen: Visit) -> Response:
@@ -216,7 +216,7 @@ def _checked(settings: Settings) -> Json:
 
 def _entries(settings: Settings, wanted: Selection) -> Iterator[Json]:
     with app.reading_state(settings) as state:
-        yield from (entry_data(entry) for entry in state.entries(wanted))
+        yield from (entry_data(entry) for entry in state.recent(wanted))
 
 
 def _chunks(lines: Iterator[str]) -> Iterator[str]:

@@ -57,7 +57,7 @@ def story(state: StateReader, query: str, before: int | None) -> Json:
 
 def lines(state: StateReader, wanted: Selection, before: int | None) -> Json:
     """A page of the journal, newest first; `further` is where the next page begins, None at the end."""
-    found = [entry_data(entry) for entry in islice(state.entries(wanted, before=before), ROWS + 1)]
+    found = [entry_data(entry) for entry in islice(state.recent(wanted, before=before), ROWS + 1)]
     rows = found[:ROWS]
     return {"rows": rows, "further": rows[-1]["id"] if len(found) > ROWS else None}
 
@@ -78,5 +78,5 @@ def by_direction(report: Json) -> list[tuple[str, list[Json]]]:
 
 def head(state: StateReader) -> Json | None:
     """The last entry of the journal, whose hash stands for all before it."""
-    last = next(state.entries(Selection()), None)
+    last = next(state.recent(Selection()), None)
     return None if last is None else {"id": last.id, "hash": last.hash}

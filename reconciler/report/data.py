@@ -149,6 +149,8 @@ def entry_data(entry: Entry) -> Json:
         "crm_modified": utc(entry.crm_modified),
         "work_modified": utc(entry.work_modified),
         "detail": dict(entry.detail),
+        "inputs": dict(entry.inputs),
+        "erased": entry.erased,
     }
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any
 
 from reconciler.message import Translate, into, joined, say, word
-from reconciler.report.csv import csv_lines
 from reconciler.report.data import Json
 from reconciler.report.document import local, shown
 
@@ -152,50 +151,6 @@ def foreseen(counts: Mapping[str, int]) -> str:
     )
 
 
-HISTORY: Final = (
-    "id", "at", "cycle", "kind", "crm_id", "work_id", "side", "field", "old", "new", "rule", "reason", "changed_by",
-    "operator",
-)  # fmt: skip
-
-
-def history_text(rows: Iterable[Json], translate: Translate) -> str:
-    """The journal for a terminal, one entry a line."""
-    return told((_entry_line(row) for row in rows), translate)
-
-
-def _entry_line(row: Json) -> str:
-    parts: list[str] = [
-        f"{row['id']} {local(row['at'])}",
-        word(row["kind"]),
-        f"{row['crm_id'] or '-'}/{row['work_id'] or '-'}",
-    ]
-    if row["field"]:
-        parts.append(
-            say(
-                "{field} on {side}: {old} -> {new}",
-                field=word(row["field"]),
-                side=word(row["side"] or "-"),
-                old=shown(row["old"]),
-                new=shown(row["new"]),
-            )
-        )
-    if row["rule"] or row["reason"]:
-        parts.append(joined(["[", word(row["rule"] or row["reason"]), "]"], ""))
-    if row["operator"] or row["changed_by"]:
-        parts.append(say("by {person}", person=row["operator"] or row["changed_by"]))
-    return joined(parts, " ")
-
-
-def history_csv(rows: Iterable[Json], translate: Translate) -> str:
-    """The journal for a spreadsheet, the same in both languages."""
-    return "".join(history_lines(rows))
-
-
-def history_lines(rows: Iterable[Json]) -> Iterator[str]:
-    """`history_csv` line by line, so that a long journal needs little memory."""
-    return csv_lines(HISTORY, ([row[name] for name in HISTORY] for row in rows))
-
-
 def found_text(data: Json, translate: Translate) -> str:
     """The tasks that a search found, for a terminal."""
     return told(_found_lines(data), translate)
@@ -208,37 +163,3 @@ def _found_lines(data: Json) -> Iterator[str]:
         yield say("and more; give further words")
     if not data["hits"]:
         yield say("no task is known by «{query}»", query=data["query"])
-
-
-def why_text(data: Json, rows: Iterable[Json], translate: Translate) -> str:
-    """One pair's whole story for a terminal."""
-    return told(_story_lines(data), translate) + history_text(rows, translate)
-
-
-def _story_lines(data: Json) -> Iterator[str]:
-    if data["item"]:
-        yield say("CRM task {task} <-> work item {item}", task=data["task"], item=data["item"])
-    else:
-        yield say("CRM task {task}: not linked", task=data["task"])
-    for name, value in data["fields"].items():
-        yield say(
-            "  {field}: CRM «{crm}»  Work «{work}»",
-            field=word(name),
-            crm=shown(value["crm"]),
-            work=shown(value["work"]),
-        )
-    for side, moment in data["modified"].items():
-        yield say(
-            "  last edit on {side}: {at} by {person}",
-            side=word(side),
-            at=local(moment),
-            person=data["author"][side] or say("unknown"),
-        )
-    if data["pending_since"]:
-        yield say("  work on it is due since {at}", at=local(data["pending_since"]))
-    for row in data["differences"]:
-        yield say("  accepted difference in {field}: {reason}", field=word(row["field"]), reason=word(row["reason"]))
-    for row in data["tombstone"]:
-        yield say("  unlinked from item {item}: {reason}", item=row["item"], reason=word(row["reason"]))
-    for row in data["attention"]:
-        yield say("  needs a person: {code}: {message}", code=row["code"], message=row["message"])

@@ -28,7 +28,7 @@ def standing_data(name: str, state: StateReader, *, now: datetime, poll: timedel
     waiting = [link.dirty_since for link in state.dirty_links() if link.dirty_since is not None]
     waiting += [one.since for one in state.candidates() if one.refused is None]
     midnight = datetime.combine(now.astimezone(ZONE), time(), tzinfo=ZONE)
-    today = list(islice(state.entries(Selection(kind="conflict", since=midnight)), 1000))
+    today = list(islice(state.recent(Selection(kind="conflict", since=midnight)), 1000))
     level, sentence = _standing(data, now, max(OVERDUE * poll, PATIENCE))
     return {
         **data,
@@ -37,7 +37,7 @@ def standing_data(name: str, state: StateReader, *, now: datetime, poll: timedel
         "lag": int((now - min(waiting)).total_seconds()) if waiting else 0,
         "offsets": {side.value: state.fact(f"offset.{side}") for side in Side},
         "conflicts_today": len(today),
-        "recent_conflicts": lost_values(state, islice(state.entries(Selection(kind="conflict")), RECENT)),
+        "recent_conflicts": lost_values(state, islice(state.recent(Selection(kind="conflict")), RECENT)),
     }
 
 

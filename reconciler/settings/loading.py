@@ -190,10 +190,11 @@ class _SecretFiles(_Source):
     def __call__(self) -> dict[str, Any]:
         values: dict[str, Any] = {}
         for section, key in SECRETS:
-            table = self.current_state.get(section)
+            table = self.current_state.get(section, {})
             if isinstance(table, dict):
                 try:
-                    values.setdefault(section, {}).update(self._secret(section, key, table))
+                    if found := self._secret(section, key, table):
+                        values.setdefault(section, {}).update(found)
                 except ConfigError as error:
                     self.origin.problems.extend(error.problems)
         return values
@@ -210,8 +211,8 @@ class _SecretFiles(_Source):
         for credential in self._credentials(f"{section}_{key}"):
             if _is_file(credential):
                 return {key: self._content(credential, (section, key))}
-        secret = _field_at((section, key))
-        if secret is not None and not secret.is_required():
+        info = _field_at((section, key))
+        if info is not None and not info.is_required():
             return {}
         ways = say("give {key} or {key}_file, or load systemd's credential {name}", key=key, name=f"{section}_{key}")
         raise self._fault((section, key), say("is missing; {ways}", ways=ways))

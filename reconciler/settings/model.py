@@ -22,6 +22,7 @@ from reconciler.settings.values import (
     BaseUrl,
     Count,
     Duration,
+    DurationFromDay,
     DurationFromMinute,
     DurationFromSecond,
     DurationOrZero,
@@ -36,6 +37,7 @@ from reconciler.settings.values import (
     Rate,
     ReadableFile,
     Secret,
+    SigningKey,
     StateUrl,
     Target,
     Webhook,
@@ -52,6 +54,7 @@ SECRETS: Final = (
     ("notify", "smtp_password"),
     ("notify", "webhook_token"),
     ("notify", "webhook_key"),
+    ("journal", "signing_key"),
 )
 """Section and key of each credential. `<key>_file` names a file instead, `<section>_<key>` is systemd's credential."""
 
@@ -134,6 +137,23 @@ class State(Section):
         """The SQLite file, relative to the working directory if it is not absolute; None for PostgreSQL."""
         url = self.url.get_secret_value()
         return Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite:///") else None
+
+
+class Journal(Section):
+    """What becomes of the journal's entries."""
+
+    retention: DurationFromDay = Field(
+        default=timedelta(days=730),
+        description="personal values of older entries are erased, the hash chain stays; at least 1d, default 24 months",
+    )
+    signing_key: SigningKey = Field(
+        default=SecretStr(""),
+        description="minisign secret key without a password, for signed checkpoints; better kept in a file of its own",
+    )
+    signing_key_file: str = Field(
+        default="",
+        description="file that holds the key, mode 0600; empty: systemd's journal_signing_key, else nothing is signed",
+    )
 
 
 class Schedule(Section):
@@ -394,6 +414,7 @@ class Settings(BaseSettings):
     crm: Crm
     work: Work
     state: State
+    journal: Journal = Journal()
     schedule: Schedule = Schedule()
     watermark: Watermark = Watermark()
     conflict: Conflict = Conflict()

@@ -24,6 +24,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
+from reconciler import minisign
 from reconciler.message import say
 
 _UNITS: Final = {
@@ -146,6 +147,17 @@ def _proxy(url: SecretStr) -> SecretStr:
     return url
 
 
+def _signing_key(key: SecretStr) -> SecretStr:
+    try:
+        if key.get_secret_value():
+            minisign.secret_key(key.get_secret_value())
+    except minisign.Unusable:
+        raise ValueError(
+            say("must be a minisign secret key without a password; make one: minisign -G -W -p PUBLIC -s SECRET")
+        ) from None
+    return key
+
+
 def _readable(path: str) -> str:
     try:
         if path:
@@ -194,6 +206,7 @@ def _or_empty(check: Callable[[str], str]) -> Callable[[str], str]:
 Duration = Annotated[timedelta, _Duration()]
 DurationOrZero = Annotated[timedelta, _Duration(least=timedelta(0))]
 DurationFromSecond = Annotated[timedelta, _Duration(least=timedelta(seconds=1))]
+DurationFromDay = Annotated[timedelta, _Duration(least=timedelta(days=1))]
 DurationFromMinute = Annotated[timedelta, _Duration(least=timedelta(minutes=1))]
 
 Word = Annotated[str, _Text(r"\S(.*\S)?", say("must be one line of text, not empty, without spaces at its ends"))]
@@ -211,6 +224,7 @@ _MAIL: Final = _Text(r"[^\s@<>,;:\"()\\]+@[A-Za-z0-9.-]+", say("must be a mail a
 MailAddress = Annotated[str, _MAIL]
 OptionalMailAddress = Annotated[str, AfterValidator(_or_empty(_MAIL.check))]
 Secret = Annotated[SecretStr, Field(min_length=1)]
+SigningKey = Annotated[SecretStr, AfterValidator(_signing_key)]
 
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
 Proxy = Annotated[SecretStr, AfterValidator(_proxy)]

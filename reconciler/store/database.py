@@ -37,6 +37,7 @@ _CANNOT_OPEN: Final = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONL
 
 _WRITER_PRAGMAS: Final = (
     "synchronous=FULL",
+    "secure_delete=ON",  # what is erased or overwritten leaves no bytes behind in the file
     "foreign_keys=ON",
     "busy_timeout=5000",
     "trusted_schema=OFF",

@@ -2,10 +2,13 @@
 
     hash = SHA-256(0x00 || previous hash || canonical JSON of the entry without its personal values)
 
-Personal values (old, new, changed_by, operator) enter only as seals, HMAC-SHA256 keyed with a secret of that entry, so
-that they and the secret can be erased (null) later and the chain still holds. `inspect` finds the first entry that was
-altered, inserted or moved, or before which one is missing. A chain alone does not prove that its end was not cut off
-or that it was not rebuilt as a whole; for that, keep the head's hash somewhere else.
+Personal values (old, new, changed_by, operator, inputs) enter only as seals, HMAC-SHA256 keyed with a secret of that
+entry, so that they and the secret can be erased (null) later and the chain still holds. `checked` finds the first entry
+that was altered, inserted or moved, or before which one is missing. A chain alone does not prove that its end was not
+cut off or that it was not rebuilt as a whole; that takes a checkpoint (`reconciler.audit`) that is kept elsewhere.
+
+Entries from before there were `inputs` have no seal of them, and their hash is made without it: so it is for every
+entry that has none.
 """
 
 from __future__ import annotations
@@ -29,7 +32,7 @@ GENESIS: Final = "0" * 64
 """What the first entry has as `previous`."""
 
 SECRET_BYTES: Final = 32
-PERSONAL: Final = ("old", "new", "changed_by", "operator")
+PERSONAL: Final = ("old", "new", "changed_by", "operator", "inputs")
 HASHED: Final = (
     "id",
     "kind",
@@ -48,6 +51,10 @@ HASHED: Final = (
 )
 
 
+COLUMNS: Final = (*HASHED, *PERSONAL, "secret", "previous", "hash")
+"""Everything that a row of the journal consists of."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
     """The first entry that does not fit, and why."""
@@ -57,6 +64,14 @@ class Fault:
 
     def __str__(self) -> str:
         return say("journal entry {id}: {reason}", id=self.id, reason=self.reason)
+
+
+class Broken(Exception):
+    """The chain ends here: `fault` names the entry that does not fit."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(str(fault))
+        self.fault = fault
 
 
 def _plain(value: object) -> Any:
@@ -81,7 +96,7 @@ def seal(secret: bytes, name: str, value: Any) -> str:
 
 def digest(previous: str, row: Mapping[str, Any]) -> str:
     """The hash of an entry whose predecessor has the hash `previous` (64 hex digits)."""
-    body = canonical({name: row[name] for name in HASHED})
+    body = canonical({name: row[name] for name in HASHED if name != "inputs_seal" or row[name] is not None})
     return hashlib.sha256(b"\x00" + bytes.fromhex(previous) + body).hexdigest()
 
 
@@ -108,41 +123,68 @@ def chain(entries: Iterable[Entry], last_id: int, last_hash: str, random_bytes: 
             "new": value_out(entry.new),
             "changed_by": clean_or_none(entry.changed_by),
             "operator": clean_or_none(entry.operator),
+            "inputs": json.loads(canonical(dict(entry.inputs))) if entry.inputs else None,
             "secret": secret,
         }
         row |= {f"{name}_seal": seal(secret, name, row[name]) for name in PERSONAL}
+        if row["inputs"] is None:
+            row["inputs_seal"] = None
         row["previous"] = last_hash
         row["hash"] = last_hash = digest(last_hash, row)
         yield row
 
 
-def inspect(rows: Iterable[Mapping[str, Any]]) -> Fault | None:
-    """The first fault among all rows of the journal, given in the order of their ids; None if the chain holds.
+def checked(
+    rows: Iterable[Mapping[str, Any]], last_id: int = 0, last_hash: str = GENESIS
+) -> Iterator[Mapping[str, Any]]:
+    """The rows as they come, each after it was found to continue the chain behind entry `last_id`.
 
-    A row of which only the id is given counts as altered.
+    Raises `Broken` at the first that does not. A row of which not every column is given counts as altered.
     """
-    last_id, last_hash = 0, GENESIS
     for row in rows:
-        number: int = row["id"]
-        if number != last_id + 1:
-            return Fault(
-                id=number, reason=say("does not follow entry {last_id}: what was between is missing", last_id=last_id)
-            )
-        if "hash" not in row:
-            return Fault(id=number, reason=say("was altered: it cannot be read any more"))
-        if row["previous"] != last_hash:
-            return Fault(id=number, reason=say("does not follow the entry before it: moved, inserted or replaced"))
-        if row["hash"] != digest(last_hash, row):
-            return Fault(id=number, reason=say("was altered: its hash does not match"))
-        broken = next((name for name in PERSONAL if not _kept(row, name)), None)
-        if broken is not None:
-            return Fault(id=number, reason=say("{broken} was altered: it does not match its seal", broken=broken))
-        last_id, last_hash = number, row["hash"]
+        fault = _fault(row, last_id, last_hash)
+        if fault is not None:
+            raise Broken(Fault(id=row["id"], reason=fault))
+        yield row
+        last_id, last_hash = row["id"], row["hash"]
+
+
+def inspect(rows: Iterable[Mapping[str, Any]]) -> Fault | None:
+    """The first fault among all rows of the journal, given in the order of their ids; None if the chain holds."""
+    try:
+        for _ in checked(rows):
+            pass
+    except Broken as broken:
+        return broken.fault
     return None
+
+
+def _fault(row: Mapping[str, Any], last_id: int, last_hash: str) -> str | None:
+    """What is wrong with the row behind entry `last_id`, if anything is."""
+    try:
+        return _misfit(row, last_id, last_hash)
+    except (TypeError, ValueError, AttributeError):  # a value of a kind that no column has
+        return say("was altered: it cannot be read any more")
+
+
+def _misfit(row: Mapping[str, Any], last_id: int, last_hash: str) -> str | None:
+    if row["id"] <= last_id:
+        return say("stands behind entry {last_id}: moved, inserted or doubled", last_id=last_id)
+    if row["id"] != last_id + 1:
+        return say("does not follow entry {last_id}: what was between is missing", last_id=last_id)
+    if any(name not in row for name in COLUMNS):
+        return say("was altered: it cannot be read any more")
+    if row["previous"] != last_hash:
+        return say("does not follow the entry before it: moved, inserted or replaced")
+    if row["hash"] != digest(last_hash, row):
+        return say("was altered: its hash does not match")
+    broken = next((name for name in PERSONAL if not _kept(row, name)), None)
+    return None if broken is None else say("{broken} was altered: it does not match its seal", broken=broken)
 
 
 def _kept(row: Mapping[str, Any], name: str) -> bool:
     """Whether a personal value is the one that was sealed, or was erased together with the secret."""
-    if row["secret"] is None:
+    sealed = row[f"{name}_seal"]
+    if row["secret"] is None or sealed is None:
         return row[name] is None
-    return hmac.compare_digest(seal(row["secret"], name, row[name]), row[f"{name}_seal"])
+    return hmac.compare_digest(seal(row["secret"], name, row[name]), sealed)

@@ -6,12 +6,13 @@ from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Executable, Select, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Executable, Select, func, or_, select
 
 from reconciler.core.condition import EQUAL
 from reconciler.core.model import (
     Attention,
     Candidate,
+    Checkpoint,
     Claim,
     CycleRow,
     Entry,
@@ -33,6 +34,7 @@ from reconciler.store.sql import chunks
 from reconciler.store.tables import (
     ATTENTION,
     CANDIDATE,
+    CHECKPOINT,
     CLAIM,
     CYCLE,
     FACT,
@@ -46,33 +48,6 @@ from reconciler.store.tables import (
 
 PAGE: Final = 500
 """Rows of the journal that are in memory at a time."""
-
-
-def _selected(wanted: Selection) -> Select[Any]:
-    """The journal entries that are wanted."""
-    statement = select(JOURNAL)
-    either = [
-        column == given
-        for column, given in ((JOURNAL.c.crm_id, wanted.crm_id), (JOURNAL.c.work_id, wanted.work_id))
-        if given is not None
-    ]
-    if either:
-        statement = statement.where(or_(*either))
-    if wanted.since is not None:
-        statement = statement.where(JOURNAL.c.at >= wanted.since)
-    if wanted.until is not None:
-        statement = statement.where(JOURNAL.c.at < wanted.until)
-    if wanted.kind is not None:
-        statement = statement.where(JOURNAL.c.kind == wanted.kind)
-    if wanted.field is not None:
-        statement = statement.where(JOURNAL.c.field == wanted.field)
-    if wanted.person is not None:
-        names = (JOURNAL.c.changed_by, JOURNAL.c.operator)
-        statement = statement.where(or_(*(name.icontains(wanted.person, autoescape=True) for name in names)))
-    if wanted.project is not None:
-        there = select(LINK.c.work_id).where(LINK.c.work_project == wanted.project)
-        statement = statement.where(JOURNAL.c.work_id.in_(there))
-    return statement
 
 
 def _nothing() -> None:
@@ -191,13 +166,19 @@ class SqlReader:
         until: datetime | None = None,
         entry: int | None = None,
     ) -> Iterator[Entry]:
-        statement = _selected(Selection(crm_id=crm_id, work_id=work_id, since=since, until=until))
-        if entry is not None:
-            statement = statement.where(JOURNAL.c.id == entry)
+        wanted = Selection(crm_id=crm_id, work_id=work_id, since=since, until=until, entry=entry)
+        return self.entries(wanted)
+
+    def entries(self, wanted: Selection, *, limit: int | None = None) -> Iterator[Entry]:
+        statement = select(JOURNAL).where(*_conditions(wanted))
+        if limit is not None:
+            last = statement.with_only_columns(JOURNAL.c.id).order_by(JOURNAL.c.id.desc()).limit(limit)
+            oldest = min((row["id"] for row in self._rows(last)), default=0)
+            statement = statement.where(JOURNAL.c.id >= oldest)
         return (rows.entry_load(row) for row in self._pages(statement))
 
-    def entries(self, wanted: Selection, *, before: int | None = None) -> Iterator[Entry]:
-        statement = _selected(wanted).order_by(JOURNAL.c.id.desc()).limit(PAGE)
+    def recent(self, wanted: Selection, *, before: int | None = None) -> Iterator[Entry]:
+        statement = select(JOURNAL).where(*_conditions(wanted)).order_by(JOURNAL.c.id.desc()).limit(PAGE)
         while found := self._rows(statement if before is None else statement.where(JOURNAL.c.id < before)):
             yield from (rows.entry_load(row) for row in found)
             before = found[-1]["id"]
@@ -234,15 +215,15 @@ class SqlReader:
             kinds={(row["kind"], Side(row["side"]) if row["side"] else None): row["entries"] for row in found},
         )
 
-    def journal_rows(self) -> Iterator[codec.Row]:
-        """The whole journal with its secrets and seals, for checking the chain.
-
-        Of a row that somebody made unreadable only the id is given.
-        """
+    def chain(self, first: int = 1, last: int | None = None) -> Iterator[codec.Row]:
         ids = select(JOURNAL.c.id).order_by(JOURNAL.c.id).limit(PAGE)
-        last: int | None = None
+        if last is not None:
+            ids = ids.where(JOURNAL.c.id <= last)
+        if first > 1:
+            ids = ids.where(JOURNAL.c.id >= first)
+        behind: int | None = None
         while True:
-            numbers = [row["id"] for row in self._rows(ids if last is None else ids.where(JOURNAL.c.id > last))]
+            numbers = [row["id"] for row in self._rows(ids if behind is None else ids.where(JOURNAL.c.id > behind))]
             if not numbers:
                 return
             page = select(JOURNAL).where(JOURNAL.c.id.between(numbers[0], numbers[-1])).order_by(JOURNAL.c.id)
@@ -251,7 +232,25 @@ class SqlReader:
             except (ValueError, TypeError):
                 for number in numbers:
                     yield self._readable(number)
-            last = numbers[-1]
+            behind = numbers[-1]
+
+    def span(self, since: datetime | None, until: datetime | None) -> tuple[int, int]:
+        inside = _conditions(Selection(since=since, until=until))
+        [found] = self._rows(
+            select(func.min(JOURNAL.c.id).label("first"), func.max(JOURNAL.c.id).label("last")).where(*inside)
+        )
+        return found["first"] or 1, found["last"] or 0
+
+    def head(self) -> tuple[int, str]:
+        last = self._rows(select(JOURNAL.c.id, JOURNAL.c.hash).order_by(JOURNAL.c.id.desc()).limit(1))
+        return (last[0]["id"], last[0]["hash"]) if last else (0, GENESIS)
+
+    def last_checkpoint(self) -> Checkpoint | None:
+        found = self._rows(select(CHECKPOINT).order_by(CHECKPOINT.c.entry.desc()).limit(1))
+        return Checkpoint(**found[0]) if found else None
+
+    def checkpoints(self) -> list[Checkpoint]:
+        return [Checkpoint(**row) for row in self._rows(select(CHECKPOINT).order_by(CHECKPOINT.c.entry))]
 
     def _readable(self, number: int) -> codec.Row:
         try:
@@ -269,3 +268,36 @@ class SqlReader:
             if len(found) < PAGE:
                 return
             last = found[-1]["id"]
+
+
+def _conditions(wanted: Selection) -> list[ColumnElement[bool]]:
+    columns = JOURNAL.c
+    equal = (
+        (columns.id, wanted.entry),
+        (columns.field, wanted.field),
+        (columns.kind, wanted.kind),
+        (columns.side, wanted.side),
+        (columns.operator, wanted.operator),
+        (columns.cycle, wanted.cycle),
+    )
+    found = [column == value for column, value in equal if value is not None]
+    either = [
+        column == value
+        for column, value in ((columns.crm_id, wanted.crm_id), (columns.work_id, wanted.work_id))
+        if value
+    ]
+    if either:
+        found.append(or_(*either))
+    if wanted.after is not None:
+        found.append(columns.id > wanted.after)
+    if wanted.since is not None:
+        found.append(columns.at >= wanted.since)
+    if wanted.until is not None:
+        found.append(columns.at < wanted.until)
+    if wanted.person is not None:
+        found.append(
+            or_(*(one.icontains(wanted.person, autoescape=True) for one in (columns.changed_by, columns.operator)))
+        )
+    if wanted.project is not None:
+        found.append(columns.work_id.in_(select(LINK.c.work_id).where(LINK.c.work_project == wanted.project)))
+    return found

@@ -233,6 +233,8 @@ def entry_load(row: Loaded) -> Entry:
         crm_modified=row["crm_modified"],
         work_modified=row["work_modified"],
         detail=row["detail"],
+        inputs=row["inputs"] or {},
+        erased=row["secret"] is None,
         previous=row["previous"],
         hash=row["hash"],
     )

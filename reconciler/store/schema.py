@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from reconciler.errors import StateError
 from reconciler.message import say
 
-REVISIONS: Final = ("0001", "0002")
+REVISIONS: Final = ("0001", "0002", "0003")
 """Every schema this program knows, oldest first; the same as the files in `migrations/versions`."""
 
 HEAD: Final = REVISIONS[-1]

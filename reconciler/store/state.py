@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any, Final
 
-from sqlalchemy import Executable, bindparam, case, delete, func, insert, select, update
+from sqlalchemy import Executable, bindparam, case, delete, func, insert, null, update
 
 from reconciler.core.model import (
     Attention,
     Candidate,
+    Checkpoint,
     Claim,
     CycleRow,
     Entry,
@@ -24,10 +25,11 @@ from reconciler.core.model import (
 from reconciler.store import codec, journal, rows
 from reconciler.store.database import Opened, begin_write, translated
 from reconciler.store.reading import SqlReader
-from reconciler.store.sql import delete_in, delete_keys, upsert
+from reconciler.store.sql import chunks, delete_in, delete_keys, upsert
 from reconciler.store.tables import (
     ATTENTION,
     CANDIDATE,
+    CHECKPOINT,
     CLAIM,
     CYCLE,
     FACT,
@@ -165,12 +167,21 @@ class SqlTransaction(SqlReader):
         delete_keys(self._connection, ATTENTION, keys)
 
     def append(self, entries: Iterable[Entry]) -> list[int]:
-        last = self._rows(select(JOURNAL.c.id, JOURNAL.c.hash).order_by(JOURNAL.c.id.desc()).limit(1))
-        last_id, last_hash = (last[0]["id"], last[0]["hash"]) if last else (0, journal.GENESIS)
-        linked = list(journal.chain(entries, last_id, last_hash, self._random_bytes))
+        linked = list(journal.chain(entries, *self.head(), self._random_bytes))
         if linked:
             self._connection.execute(insert(JOURNAL), linked)
         return [row["id"] for row in linked]
+
+    def erase(self, entries: Collection[int]) -> int:
+        self._alive()
+        nothing = dict.fromkeys((*journal.PERSONAL, "secret"), null())
+        statement = update(JOURNAL).where(JOURNAL.c.secret.is_not(None)).values(nothing)
+        return sum(
+            self._connection.execute(statement.where(JOURNAL.c.id.in_(some))).rowcount for some in chunks(entries)
+        )
+
+    def save_checkpoint(self, checkpoint: Checkpoint) -> None:
+        self._upsert(CHECKPOINT, [asdict(checkpoint)])
 
     def save_cycle(self, row: CycleRow) -> int:
         self._alive()
@@ -199,6 +210,24 @@ class SqlStore(SqlReader):
 
     def fact(self, name: str) -> Any:
         return super().fact(name) if self._open is None else self._open.fact(name)
+
+    def empty_log(self) -> bool:
+        if self._open is not None:
+            raise RuntimeError("a transaction is open")
+        with translated():
+            self._connection.rollback()
+            busy = self._connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()[0]
+            self._connection.rollback()
+        return not busy
+
+    def rewrite(self) -> bool:
+        if self._open is not None:
+            raise RuntimeError("a transaction is open")
+        with translated():
+            self._connection.rollback()
+            self._connection.exec_driver_sql("VACUUM")
+            self._connection.rollback()
+        return self.empty_log()
 
     @contextmanager
     def transaction(self) -> Iterator[SqlTransaction]:

@@ -214,8 +214,9 @@ class CycleRow(SQLModel, table=True):
 class JournalRow(SQLModel, table=True):
     """One entry of the journal.
 
-    `old`, `new`, `changed_by`, `operator` and `secret` can be erased (set to null); everything else is hashed and
-    never changes. `*_seal` are commitments to the erasable values, see `reconciler.store.journal`.
+    `old`, `new`, `changed_by`, `operator`, `inputs` and `secret` can be erased (set to null); everything else is hashed
+    and never changes. `*_seal` are commitments to the erasable values, see `reconciler.store.journal`. `inputs` are the
+    values that a decision was made from, null where the entry is none.
     """
 
     __tablename__ = "journal"
@@ -245,6 +246,19 @@ class JournalRow(SQLModel, table=True):
     operator_seal: str
     previous: str
     hash: str
+    inputs: Any = Field(default=None, sa_column=Column(JSON_TEXT))
+    inputs_seal: str | None = None
+
+
+class CheckpointRow(SQLModel, table=True):
+    """A signed statement of how far the journal went: `document` names entry and hash, `signature` is minisign's."""
+
+    __tablename__ = "checkpoint"
+
+    entry: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    at: datetime
+    document: str
+    signature: str
 
 
 class LeaseRow(SQLModel, table=True):
@@ -274,6 +288,7 @@ ATTENTION: Final = _table("attention")
 FACT: Final = _table("fact")
 CYCLE: Final = _table("cycle")
 JOURNAL: Final = _table("journal")
+CHECKPOINT: Final = _table("checkpoint")
 LEASE: Final = _table("lease")
 
 # The triggers stop mistakes, not people: the evidence is the chain. A personal value may only be erased, and only
@@ -283,11 +298,11 @@ JOURNAL_TRIGGERS: Final = (
 BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END""",
     """CREATE TRIGGER journal_no_update BEFORE UPDATE OF
 id, kind, at, cycle, crm_id, work_id, side, field, rule, reason, crm_modified, work_modified, detail,
-old_seal, new_seal, changed_by_seal, operator_seal, previous, hash ON journal
+old_seal, new_seal, changed_by_seal, operator_seal, inputs_seal, previous, hash ON journal
 BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END""",
-    """CREATE TRIGGER journal_only_erase BEFORE UPDATE OF old, new, changed_by, operator, secret ON journal
+    """CREATE TRIGGER journal_only_erase BEFORE UPDATE OF old, new, changed_by, operator, inputs, secret ON journal
 WHEN new.old IS NOT NULL OR new.new IS NOT NULL OR new.changed_by IS NOT NULL OR new.operator IS NOT NULL
-OR new.secret IS NOT NULL
+OR new.inputs IS NOT NULL OR new.secret IS NOT NULL
 BEGIN SELECT RAISE(ABORT, 'a journal value can only be erased'); END""",
 )
 

@@ -16,7 +16,8 @@ from reconciler.core.model import Code, Entry, Field, Side
 from reconciler.page.routes import AT_ONCE
 from reconciler.page.views import ROWS
 from reconciler.report.data import entry_data, pair_data
-from reconciler.report.render import status_text, why_text
+from reconciler.report.journal import why_text
+from reconciler.report.render import status_text
 from reconciler.report.summary import dry_summary
 from tests.page.html import Seen
 from tests.page.test_errands import Desk

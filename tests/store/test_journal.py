@@ -25,7 +25,7 @@ def written(file_url: str) -> str:
         transaction.append(
             [
                 entry(1, operator="lan"),
-                entry(2),
+                entry(2, inputs={"crm": "Nguyễn Văn A", "work": ["NV001"]}),
                 entry(3, old=None, new=""),
                 entry(4, old=None, new=None, changed_by=None),
                 entry(5),
@@ -136,7 +136,8 @@ def test_swapped_entries_are_found(written: str) -> None:
     assert fault(written) == 2
 
 
-ERASE = "UPDATE journal SET old = NULL, new = NULL, changed_by = NULL, operator = NULL, secret = NULL WHERE id = 2"
+NOTHING = ", ".join(f"{name} = NULL" for name in (*PERSONAL, "secret"))
+ERASE = f"UPDATE journal SET {NOTHING} WHERE id = 2"
 
 
 def test_erased_values_leave_the_chain_whole(written: str) -> None:
@@ -177,7 +178,7 @@ def test_the_triggers_refuse_mistakes(written: str, statement: str) -> None:
 
 def test_nothing_that_is_hashed_lets_a_value_be_guessed() -> None:
     """Equal values have unlike seals: within an entry, between entries, and between sources of randomness."""
-    same = entry(1, old="A", new="A", changed_by="A", operator="A")
+    same = entry(1, old="A", new="A", changed_by="A", operator="A", inputs={"crm": "A"})
     rows = [*chain([same, same], 0, GENESIS, bytes_from("a")), *chain([same], 0, GENESIS, bytes_from("b"))]
     seals = [row[f"{name}_seal"] for row in rows for name in PERSONAL]
     assert len(set(seals)) == len(seals)

@@ -12,14 +12,15 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.pool import StaticPool
 
 from reconciler.errors import StateError
-from reconciler.store import open_reader, open_store, schema
+from reconciler.store import open_reader, open_store, schema, verify
 from reconciler.store.database import open_writer
 from reconciler.store.migrations import config, downgrade, upgrade
 from reconciler.store.tables import METADATA
-from tests.store.samples import bytes_from
+from tests.store.samples import bytes_from, entry
 
 
 def described(connection: Connection) -> dict[str, str]:
@@ -63,6 +64,26 @@ def test_down_and_up_again() -> None:
     assert described(connection) == first
     assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
     connection.close()
+
+
+def test_a_journal_from_before_there_were_inputs_holds_behind_the_migration(file_url: str) -> None:
+    """Entries without inputs are hashed as they always were, and the guards are there again."""
+    store = open_store(file_url, random_bytes=bytes_from("old"))
+    with store.transaction() as tx:
+        tx.append([entry(1), entry(2)])
+    store.close()
+    opened = open_writer(file_url)
+    downgrade(opened.connection, "0002")
+    assert "inputs" not in described(opened.connection)["table journal"]
+    upgrade(opened.connection)
+    with pytest.raises(IntegrityError, match="append-only"):
+        opened.connection.exec_driver_sql("DELETE FROM journal")
+    opened.close()
+    store = open_store(file_url, random_bytes=bytes_from("new"))
+    with store.transaction() as tx:
+        tx.append([entry(3, inputs={"crm": "Gốc"})])
+    assert (store.head()[0], verify(store)) == (3, None)
+    store.close()
 
 
 def test_a_migration_that_fails_leaves_nothing() -> None:

@@ -207,7 +207,8 @@ async def test_restore_brings_a_lost_value_back_and_it_flows_across(world: World
     task, item = await world.pair(task_name="Gốc")
     world.crm.edit(task, task_name="Đè lên")
     await world.once()
-    [entry] = [row for row in world.history() if row["field"] == "title" and row["old"] == "Gốc"]
+    intents = [row for row in world.history() if row["kind"] == "intent" and row["field"] == "title"]
+    [entry] = [row for row in intents if row["old"] == "Gốc"]
     world.clock.tick(60)
     async with app.connect_writing(world.settings, world.world) as (connection, writers):
         done = await restore(connection, writers, world.store, entry["id"], operator="test")

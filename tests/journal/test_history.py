@@ -1,0 +1,113 @@
+"""`history` answers for any period and filter in every form; `why` tells one task on one screen."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.product import Product
+from tests.cli.test_steering import on_a_terminal
+
+
+@pytest.fixture
+def told(product: Product) -> tuple[Product, int, int]:
+    """A pair with an edit on each side and a conflict, and another task."""
+    task, item = product.pair(task_name="Gốc")
+    product.pair(task_name="Việc khác")
+    product.clock.later(60)
+    product.crm.edit(task, task_name="Lần một")
+    product.once()
+    product.clock.later(60)
+    product.work.edit(item, TaskName="Bên Công việc")
+    product.clock.later(600)
+    product.crm.edit(task, task_name="Bên Bán hàng")
+    product.once()
+    product.run("pause", "--reason", "Thử")
+    product.run("resume", "--reason", "Xong")
+    return product, task, item
+
+
+def test_every_filter_gives_what_it_names_and_all_of_it(told: tuple[Product, int, int]) -> None:
+    product, task, item = told
+    rows = product.history()
+    operator = next(row["operator"] for row in rows if row["kind"] == "paused")
+    cycle = next(row["cycle"] for row in rows if row["kind"] == "conflict")
+    author = next(row["changed_by"] for row in rows if row["kind"] == "conflict")
+    filters: dict[tuple[str, ...], Callable[[dict[str, Any]], bool]] = {
+        ("--task", str(task)): lambda row: row["crm_id"] == str(task),
+        ("--item", str(item)): lambda row: row["work_id"] == str(item),
+        ("--field", "title"): lambda row: row["field"] == "title",
+        ("--kind", "conflict"): lambda row: row["kind"] == "conflict",
+        ("--side", "work"): lambda row: row["side"] == "work",
+        ("--operator", operator): lambda row: row["operator"] == operator,
+        ("--person", author[1:]): lambda row: author[1:] in (row["changed_by"] or "") + (row["operator"] or ""),
+        ("--cycle", str(cycle)): lambda row: row["cycle"] == cycle,
+        ("--since", "2001-01-01", "--until", "2001-01-02"): lambda row: False,
+    }
+    for words, holds in filters.items():
+        assert product.history(*words) == [row for row in rows if holds(row)], words
+        assert len(product.history(*words)) < len(rows), words
+    assert product.history("--limit", 3) == rows[-3:]
+    assert product.history("--kind", "intent", "--limit", 2) == [row for row in rows if row["kind"] == "intent"][-2:]
+    both = product.history("--task", task, "--field", "title", "--kind", "observed")
+    assert sorted((row["side"], row["old"], row["new"]) for row in both) == [
+        ("crm", "Gốc", "Lần một"),
+        ("crm", "Lần một", "Bên Bán hàng"),
+        ("work", "Lần một", "Bên Công việc"),
+    ]
+
+
+def test_every_form_tells_the_same_entries(told: tuple[Product, int, int], tmp_path: Path) -> None:
+    product, _, _ = told
+    ids = [str(row["id"]) for row in product.history()]
+    assert [line.split()[0] for line in product.run("history").out.splitlines()] == ids
+    table = list(csv.DictReader(io.StringIO(product.run("history", "--format", "csv").out.removeprefix("\ufeff"))))
+    assert [row["id"] for row in table] == ids
+    page = product.run("history", "--format", "html").out
+    assert [number for number in ids if f'id="entry-{number}"' in page] == ids
+    for form in ("text", "json", "csv", "html"):
+        file = tmp_path / form
+        product.run("history", "--format", form, "--output", file)
+        assert file.read_text("utf-8").splitlines() == product.run("history", "--format", form).out.splitlines()
+        assert file.stat().st_mode & 0o077 == 0
+    assert product.history("--task", "999999") == []
+
+
+def test_what_somebody_typed_is_no_markup_and_no_formula(product: Product) -> None:
+    product.pair(task_name="<script>alert(1)</script>", description="=1+1")
+    page = product.run("history", "--format", "html").out
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+    assert ",'=1+1," in product.run("history", "--format", "csv").out
+
+
+def test_why_tells_link_edits_decisions_with_their_inputs_and_the_present_state(
+    told: tuple[Product, int, int],
+) -> None:
+    product, task, item = told
+    lines = product.run("why", task).out.splitlines()
+    assert lines[0] == f"CRM task {task} <-> work item {item}"
+    assert any("title: CRM «Bên Bán hàng»  Work «Bên Bán hàng»" in line for line in lines)
+    assert any("observed" in line and "Lần một -> Bên Công việc" in line for line in lines)
+    conflict = next(number for number, line in enumerate(lines) if " conflict " in line)
+    assert "CRM «Lần một» -> «Bên Bán hàng», Work «Lần một» -> «Bên Công việc»" in lines[conflict + 1]
+    assert "crm wins: newer" in lines[conflict + 2]
+    assert "tolerance 2 s" in lines[conflict + 2]
+    assert all(str(task) in line for line in lines if line[:1].isdigit())
+    vietnamese = product.run("why", task, "--lang", "vi").out
+    assert "căn cứ: bên Bán hàng «Lần một»" in vietnamese
+
+
+def test_a_terminal_shows_how_far_the_work_is(told: tuple[Product, int, int], tmp_path: Path) -> None:
+    product, _, _ = told
+    count = len(product.history())
+    code, seen = on_a_terminal(product, "verify")
+    assert (code, f"{count}/{count}" in seen) == (0, True)
+    code, seen = on_a_terminal(product, "export", "--output", str(tmp_path / "bundle"))
+    assert (code, f"{count}/{count}" in seen) == (0, True)
+    assert on_a_terminal(product, "history", "--output", str(tmp_path / "history"))[0] == 0
