@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from reconciler.apply.ledger import Ledger
 from reconciler.core import verdict
+from reconciler.core.attention import aside_entry
 from reconciler.core.model import Accepted, Answer, Attention, Code, Link, Presence, Refused, Side, Tombstone
 from reconciler.core.observe import edited
 from reconciler.core.operations import Delete, Unlink
@@ -27,6 +28,7 @@ def apply_unlinks(ledger: Ledger, unlinks: Sequence[Unlink]) -> None:
             )
             for link, one in zip(links, unlinks, strict=True)
         )
+        tx.clear_attention(aside_entry(link, name, aside) for link in links for name, aside in link.aside.items())
         left = [one.crm_id for one in unlinks if one.side is Side.WORK]
         ledger.tell(tx, verdict.ended(left, ledger.now))
         tx.append(

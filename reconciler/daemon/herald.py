@@ -45,31 +45,35 @@ class Herald:
         self._count = count
         self._couriers: dict[str, Courier] = {}
         self._closing: set[asyncio.Task[None]] = set()
-        self._settings: Settings | None = None
+        self._asked: tuple[object, ...] = ()
         self._store: Store | None = None
+        self._closed = False
         self._facts: dict[str, Any] = {}
 
     def hear(self, happening: Happening, settings: Settings, store: Store | None) -> None:
         """Tell what is new after a tick; `settings` and `store` are the connection's as they are now."""
-        if isinstance(happening, Asked) or happening.outcome == "stopped":
+        if self._closed or isinstance(happening, Asked) or happening.outcome == "stopped":
             return
         self._use(settings, store)
         if self._couriers:
             self._tell(happening, settings)
 
     async def close(self) -> None:
-        """Stop at once; what has not left waits in the state for the next start."""
+        """Stop; what has not left waits in the state for the next start."""
+        self._closed = True
         self._dismiss()
         await asyncio.gather(*self._closing)
         self._store = None
 
     def _use(self, settings: Settings, store: Store | None) -> None:
-        if store is not self._store:
-            self._store = store
-            if store is not None:
-                self._adopt(store)
-        if settings != self._settings:
-            self._settings = settings
+        """Take up a state that was opened, and other ways; then what waits in the outbox goes again."""
+        asked = (settings.connection, settings.notify, settings.http)
+        opened = store if store is not self._store else None
+        self._store = store
+        if opened is not None:
+            self._adopt(opened)
+        if opened is not None or asked != self._asked:
+            self._asked = asked
             self._dismiss()
             couriers = [Courier(way, self._clock, self._left(way.name)) for way in app.ways(settings)]
             self._couriers = {courier.way.name: courier for courier in couriers}
@@ -114,7 +118,7 @@ class Herald:
             outbox[notice.id] = {"notice": packed(notice), "ways": list(self._couriers)}
         for mark in list(outbox)[:-QUEUED]:
             for way in outbox.pop(mark)["ways"]:
-                self._dropped(way, "outbox", "Full")
+                self._dropped(name, way, "outbox", "Full")
         self._keep(facts | {OUTBOX: outbox})
         for notice in notices:
             self._carry(notice, self._couriers)
@@ -135,7 +139,7 @@ class Herald:
                 self._count(notice.connection, way, "sent")
                 logger(connection=notice.connection).info("notice.sent", kind=notice.topic, way=way)
             else:
-                self._dropped(way, notice.topic, type(error).__name__)
+                self._dropped(notice.connection, way, notice.topic, type(error).__name__)
             outbox = self._outbox()
             if waiting := outbox.get(notice.id):
                 waiting["ways"].remove(way)
@@ -143,10 +147,9 @@ class Herald:
 
         return left
 
-    def _dropped(self, way: str, kind: str, reason: str) -> None:
-        name = self._settings.connection.name if self._settings else ""
-        self._count(name, way, "dropped")
-        logger(connection=name).warning("notice.dropped", kind=kind, way=way, reason=reason)
+    def _dropped(self, connection: str, way: str, kind: str, reason: str) -> None:
+        self._count(connection, way, "dropped")
+        logger(connection=connection).warning("notice.dropped", kind=kind, way=way, reason=reason)
 
     def _outbox(self) -> dict[str, Any]:
         """A copy that may be changed."""

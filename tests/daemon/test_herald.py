@@ -19,7 +19,7 @@ from reconciler.core.model import Side
 from reconciler.daemon.happening import Happening
 from reconciler.daemon.herald import OUTBOX, Herald
 from reconciler.daemon.running import Daemon
-from reconciler.store import verify
+from reconciler.store import hold, verify
 from tests.cli.product import Product
 from tests.daemon.test_keeper import Station
 from tests.daemon.test_log import logging_to, told
@@ -150,6 +150,27 @@ async def test_a_restart_neither_repeats_nor_forgets(tower: Tower) -> None:
         await tower.minutes(3)
     assert await tower.topics() == ["attention"]
     assert len(tower.office.mails) == 1
+
+
+async def test_a_state_that_could_not_be_opened_at_first_gives_what_waits_in_it_when_it_is(tower: Tower) -> None:
+    tower.herald = Herald(Night(tower.world.clock.time), lambda *_: None)
+    tower.hook.answers, tower.office.refusals["it@example.vn"] = [503], "451 later"
+    tower.world.crm.add(custom_field1="10", custom_field2="31")
+    await tower.poll()
+    await tower.calm(lambda: tower.hook.requests)
+    tower.hook.requests.clear()
+    tower.office.refusals.clear()
+    await tower.herald.close()
+    tower.keeper.stop.ask()
+    await tower.keeper.close()
+    keeper = tower.fresh()
+    tower.herald = tower.new_herald()
+    with hold(f"sqlite:///{tower.database}", tower.world.clock):
+        assert (await tower.poll()).outcome == "failed"
+    await tower.poll()
+    assert keeper.store is not None
+    assert (await tower.topics()).count("attention") == 1
+    assert "failed" in await tower.topics()
 
 
 async def test_an_end_in_the_middle_of_sending_does_not_send_twice(tower: Tower) -> None:

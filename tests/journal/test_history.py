@@ -83,7 +83,7 @@ def test_what_somebody_typed_is_no_markup_and_no_formula(product: Product) -> No
     page = product.run("history", "--format", "html").out
     assert "<script>" not in page
     assert "&lt;script&gt;" in page
-    assert ",'=1+1," in product.run("history", "--format", "csv").out
+    assert '"\'=1+1"' in product.run("history", "--format", "csv").out
 
 
 def test_why_tells_link_edits_decisions_with_their_inputs_and_the_present_state(

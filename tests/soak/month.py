@@ -160,8 +160,10 @@ class Month:
             self.town.work.purge(int(alive[0].work.id))
 
     def _figures(self, day: int) -> Figures:
+        """What the daemon holds, once the logs of the two servers and the people's diary are put away."""
         for system in (self.town.crm, self.town.work):
             system.log.clear()
+        self.town.work._signatures.seen.clear()
         for made in self.town.arrived.values():
             made.clear()
         self.people.deeds.clear()

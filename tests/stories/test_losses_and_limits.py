@@ -360,3 +360,16 @@ async def test_a_refused_deletion_is_not_sent_again_and_the_record_stays_unlinke
     assert world.linked(task) is None
     assert world.work.get(item) is not None
     assert world.attention() == [("work", str(item), "forbidden")]
+
+
+async def test_what_was_set_aside_is_nobodys_matter_once_the_pair_has_ended() -> None:
+    """Found by the soak: the entry of an unknown owner stayed for ever when both records were gone."""
+    world = World()
+    task, item = await world.pair(owner_name="NV009")
+    assert [code for *_, code in world.attention()] == ["person_unknown"]
+    world.crm.purge(task)
+    world.work.purge(item)
+    for _ in range(3):
+        await world.once(sweep=True)
+    assert world.linked(task) is None
+    assert world.attention() == []
