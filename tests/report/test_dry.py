@@ -125,7 +125,8 @@ def test_the_parts_of_the_scope_always_add_up_in_both_languages(parts: dict[str,
     data: Json = {
         "pairs": pairs, "candidates": candidates, "rows": Counter(), "operations": {}, "conflicts": [], "halts": [],
         "links": {"opening": 0, "added": pairs["linked"], "removed": 0, "closing": pairs["linked"]}, "days": [],
-        "gaps": [], "gaps_unlisted": 0, "fidelity": {"planned": 0, "matched": 0}, "generated_at": "2026-03-02T02:00:00Z",
+        "gaps": [], "gaps_unlisted": 0, "fidelity": {"planned": 0, "matched": 0},
+        "generated_at": "2026-03-02T02:00:00Z",
     }  # fmt: skip
     line = period_summary(data).lines[1]
     for language in ("en", "vi"):
