@@ -21,9 +21,11 @@ LATELY: Final = timedelta(days=30)
 """What the summary of a dry run says of earlier cycles is about so long."""
 
 if TYPE_CHECKING:
+    from reconciler.ports import StateReader
     from reconciler.report.document import Document
     from reconciler.report.mask import Mask
     from reconciler.report.period import Period
+    from reconciler.report.summary import Integrity
     from reconciler.settings import Settings
 
 FORMS = ("text", "json", "csv", "html", "xlsx")
@@ -115,13 +117,22 @@ async def _dry(settings: Settings, kind: str, output: Path | None, exit_code: bo
             return report_code(data, exit_code)
         kept = fidelity(state.journal(since=app.REAL.clock.now() - LATELY))
         _write(
-            dry_document(shown, fidelity=kept),
+            dry_document(shown, fidelity=kept, integrity=_integrity(state)),
             kind,
             settings,
             output,
             sum(len(one["fields"]) or 1 for one in data["operations"]),
         )
     return report_code(data, exit_code)
+
+
+def _integrity(state: StateReader) -> Integrity:
+    """The journal's chain, checked now."""
+    from reconciler.report.summary import Integrity
+    from reconciler.store import verify
+
+    fault = verify(state)
+    return Integrity(state.head()[0], "" if fault is None else str(fault))
 
 
 def _of_period(settings: Settings, kind: str, output: Path | None, question: Any) -> int:
@@ -142,7 +153,7 @@ def _of_period(settings: Settings, kind: str, output: Path | None, question: Any
         else:
             rows = given.data["rows"]
             total = sum(number for name, number in rows.items() if name != "entries")
-            _write(period_document(given), kind, settings, output, total)
+            _write(period_document(given, integrity=_integrity(state)), kind, settings, output, total)
     return 0
 
 

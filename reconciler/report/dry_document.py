@@ -12,11 +12,11 @@ from reconciler.message import say, word
 from reconciler.report import columns as c
 from reconciler.report.document import Column, Document, Footing, Form, Json, Table, local
 from reconciler.report.period import LAG_NAMES, lag_class
-from reconciler.report.summary import Fidelity, dry_summary
+from reconciler.report.summary import Fidelity, Integrity, dry_summary
 
 
-def dry_document(data: Json, *, fidelity: Fidelity | None = None, intact_to: int | None = None) -> Document:
-    """The dry run `data` for people. For `fidelity` and `intact_to` see the summary."""
+def dry_document(data: Json, *, fidelity: Fidelity | None = None, integrity: Integrity | None = None) -> Document:
+    """The dry run `data` for people. For `fidelity` and `integrity` see the summary."""
     footing = Footing(query="report", version=data["version"])
     planned = (c.DIRECTION, c.KIND, *c.PAIR, c.BEFORE, c.AFTER, c.REASON, c.RULE, *c.STAMPS, c.WINNER, c.LOSER)
     values = (c.CRM_VALUE, c.WORK_VALUE)
@@ -93,7 +93,7 @@ def dry_document(data: Json, *, fidelity: Fidelity | None = None, intact_to: int
         facts=tuple(_facts(data)),
         header=_header(data),
         warnings=tuple(_warnings(data)),
-        summary=dry_summary(data, fidelity=fidelity, intact_to=intact_to),
+        summary=dry_summary(data, fidelity=fidelity, integrity=integrity),
         tables=tuple(Table(**{**_fields(one), "rows": footing.over(one.rows)}) for one in tables),
         pages=data["pages"],
         footing=footing,

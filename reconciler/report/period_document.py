@@ -26,7 +26,7 @@ from reconciler.report.period import (
     sample,
 )
 from reconciler.report.render import spoken
-from reconciler.report.summary import period_summary
+from reconciler.report.summary import Integrity, period_summary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +123,7 @@ _OLD_NEW = (
 )
 
 
-def period_document(asked: Answer, *, intact_to: int | None = None) -> Document:
+def period_document(asked: Answer, *, integrity: Integrity | None = None) -> Document:
     """The report over a period for people."""
     data = asked.data
     tables = (
@@ -184,7 +184,7 @@ def period_document(asked: Answer, *, intact_to: int | None = None) -> Document:
             (say("Time zone"), "Asia/Ho_Chi_Minh (GMT+7)"),
         ),
         header={name: data[name] for name in own},
-        summary=period_summary(data, intact_to=intact_to),
+        summary=period_summary(data, integrity=integrity),
         tables=tables,
         pages=data["pages"],
         footing=asked.footing,

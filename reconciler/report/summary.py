@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from reconciler.core.condition import CONDITIONS
@@ -14,6 +15,15 @@ from reconciler.report.document import Json, Summary, count, local, percent, phr
 
 Fidelity = tuple[int, int]
 """How many of the last thirty days' cycles did exactly what they had planned, and of how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Integrity:
+    """What a check of the journal's chain came to: its `entries`, and the first `fault` in words if there is one."""
+
+    entries: int
+    fault: str = ""
+
 
 CANDIDATES: Final = ("linked", "refused", "excluded", "waiting")
 
@@ -31,8 +41,8 @@ def adds_up(parts: Iterable[int], whole: int) -> str:
     return say("DOES NOT ADD UP: {sum} instead of {whole}.", sum=count(made), whole=count(whole))
 
 
-def dry_summary(data: Json, *, fidelity: Fidelity | None = None, intact_to: int | None = None) -> Summary:
-    """The summary of a dry run. `fidelity` and `intact_to` (the last journal entry that was checked) are None where
+def dry_summary(data: Json, *, fidelity: Fidelity | None = None, integrity: Integrity | None = None) -> Summary:
+    """The summary of a dry run. `fidelity` and `integrity` (the last journal entry that was checked) are None where
     nobody checked."""
     verdict, grave = _verdict(data)
     return Summary(
@@ -48,7 +58,7 @@ def dry_summary(data: Json, *, fidelity: Fidelity | None = None, intact_to: int 
             _contested(Counter((one["winner"], one["reason"]) for one in data["conflicts"])),
             _statuses(data),
             _attention(data["attention"]),
-            joined([_read(data), _reliability(fidelity, intact_to)], " "),
+            joined([_read(data), _reliability(fidelity, integrity)], " "),
             unproven(),
         ),
         signatures=signatures(),
@@ -145,7 +155,7 @@ def _read(data: Json) -> str:
     )
 
 
-def _reliability(fidelity: Fidelity | None, intact_to: int | None) -> str:
+def _reliability(fidelity: Fidelity | None, integrity: Integrity | None) -> str:
     matched = (
         say("Cycles that matched their plan: not checked here.")
         if fidelity is None
@@ -155,13 +165,15 @@ def _reliability(fidelity: Fidelity | None, intact_to: int | None) -> str:
             total=count(fidelity[1]),
         )
     )
-    return joined([matched, _intact(intact_to)], " ")
+    return joined([matched, _intact(integrity)], " ")
 
 
-def _intact(entry: int | None) -> str:
-    if entry is None:
+def _intact(integrity: Integrity | None) -> str:
+    if integrity is None:
         return say("Journal: not checked here.")
-    return say("Journal intact up to entry {entry}.", entry=count(entry))
+    if integrity.fault:
+        return say("The journal is NOT intact: {fault}.", fault=integrity.fault)
+    return say("Journal intact up to entry {entry}.", entry=count(integrity.entries))
 
 
 def _kept_to_plan(fidelity: Mapping[str, int]) -> str:
@@ -180,7 +192,7 @@ def unproven() -> str:
     )
 
 
-def period_summary(data: Json, *, intact_to: int | None = None) -> Summary:
+def period_summary(data: Json, *, integrity: Integrity | None = None) -> Summary:
     """The summary of a period; what the state says now is said to be of now."""
     rows, candidates, links = data["rows"], data["candidates"], data["links"]
     standing = sum(1 for one in data["halts"] if one["until"] is None)
@@ -213,7 +225,7 @@ def period_summary(data: Json, *, intact_to: int | None = None) -> Summary:
             ),
             _written(data["operations"]),
             _contested(_decided(data)),
-            joined([_continuity(data), _kept_to_plan(data["fidelity"]), _intact(intact_to)], " "),
+            joined([_continuity(data), _kept_to_plan(data["fidelity"]), _intact(integrity)], " "),
             unproven(),
         ),
         signatures=signatures(),

@@ -13,7 +13,7 @@ from reconciler.core.model import Side
 from reconciler.report.data import Json
 from reconciler.report.document import percent
 from reconciler.report.dry_document import corrected, dry_document
-from reconciler.report.summary import adds_up, dry_summary, period_summary
+from reconciler.report.summary import Integrity, adds_up, dry_summary, period_summary
 from reconciler.words import translator
 from tests.report.samples import asked, eventful, rows_of, text_of
 from tests.world import World
@@ -153,7 +153,7 @@ async def test_the_summary_says_what_is_not_checked_and_what_is_not_proven(world
     said = " ".join(dry_summary(data).lines)
     assert "not checked here" in said
     assert "Not proven" in said
-    told = " ".join(dry_summary(data, fidelity=(41203, 41205), intact_to=88412).lines)
+    told = " ".join(dry_summary(data, fidelity=(41203, 41205), integrity=Integrity(88412)).lines)
     assert "41.203 of 41.205" in told
     assert "entry 88.412" in told
     assert "not checked" not in told
