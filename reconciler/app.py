@@ -34,6 +34,7 @@ from reconciler.core.status import StatusMaps
 from reconciler.cycle import Result, observe_cycle, run_cycle
 from reconciler.errors import ConfigError, Halted, Problem, UsageError
 from reconciler.message import say
+from reconciler.notify.courier import Way
 from reconciler.ports import Clock, StateReader, Store
 from reconciler.settings import Route as RouteSettings
 from reconciler.settings import Settings
@@ -44,6 +45,7 @@ from reconciler.sides.http import Access, HttpLimits, network_of
 from reconciler.sides.profile import CrmProfile, WorkProfile
 from reconciler.sides.work import WorkReader, WorkWriter
 from reconciler.store import database_path, hold, open_reader, open_store
+from reconciler.words import translator
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,7 +207,14 @@ def _connection(settings: Settings, world: World, crm: CrmReader, work: WorkRead
         readers={Side.CRM: crm, Side.WORK: work},
         catalogue=work,
         clock=world.clock,
+        pages=pages(settings),
     )
+
+
+def pages(settings: Settings) -> dict[Side, str]:
+    """The addresses of records in a browser, with {id}, of the sides for which the config names one."""
+    crm, work = _profiles(settings)
+    return {side: page for side, page in ((Side.CRM, crm.page), (Side.WORK, work.page)) if page}
 
 
 @asynccontextmanager
@@ -251,6 +260,40 @@ def _way(settings: Settings, world: World, limits: HttpLimits, side: Side) -> ht
     if world.watch is None:
         return way
     return world.watch(settings.connection.name, side, way or network_of(limits))
+
+
+def ways(settings: Settings) -> list[Way]:
+    """The ways by which notices leave this machine."""
+    from reconciler.notify.mail import Mail  # neither is needed by a command that only reads the state
+    from reconciler.notify.webhook import Webhook
+
+    notify, translate = settings.notify, translator(settings.connection.language)
+    found: list[Way] = []
+    if notify.smtp:
+        found.append(
+            Mail(
+                server=notify.server,
+                security=notify.smtp_security,
+                user=notify.smtp_user,
+                password=notify.smtp_password.get_secret_value(),
+                sender=notify.sender,
+                to=notify.to,
+                translate=translate,
+                ca_file=settings.http.ca_file,
+            )
+        )
+    if url := notify.webhook.get_secret_value():
+        found.append(
+            Webhook(
+                url=url,
+                token=notify.webhook_token.get_secret_value(),
+                key=notify.webhook_key.get_secret_value(),
+                translate=translate,
+                proxy=settings.http.proxy.get_secret_value(),
+                ca_file=settings.http.ca_file,
+            )
+        )
+    return found
 
 
 @contextmanager

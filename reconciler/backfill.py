@@ -13,7 +13,7 @@ from typing import Final
 
 from reconciler.connection import Connection, Writers
 from reconciler.core.lenses import StatusLens
-from reconciler.core.model import Candidate, Field, Link, Reading, Record, Side
+from reconciler.core.model import Candidate, Field, Reading, Record, Side
 from reconciler.core.plan import COMPLETED
 from reconciler.core.route import target_of
 from reconciler.core.text import word
@@ -23,7 +23,6 @@ from reconciler.message import say
 from reconciler.ports import StateReader, Store
 from reconciler.prospect import look_for
 from reconciler.rebuilding import list_work
-from reconciler.record import record
 from reconciler.survey import Remembered
 
 ROUND: Final = 100
@@ -121,10 +120,8 @@ async def backfill(
         prospect = await look_for(connection, store, [replace(one, since=started) for one in batch], searched)
         reading = prospect.news.readings.get(Side.WORK)
         searched = reading if reading is not None and reading.complete else None
-        cycle, links = record(store, connection.policy, prospect, started)
         named = {candidate.crm_id for candidate in batch}
-        mine: dict[str, Link] = {crm_id: link for crm_id, link in links.items() if crm_id in named}
-        result = await carry_out(connection, writers, store, prospect, mine, cycle=cycle, started=started, guard=guard)
+        result = await carry_out(connection, writers, store, prospect, started, guard=guard, among=named)
         linked += len(store.links_by(Side.CRM, named))
         dealt += len(batch)
         progress(dealt)

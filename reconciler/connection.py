@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from reconciler.core.model import Side
 from reconciler.core.policy import Policy
@@ -12,13 +12,17 @@ from reconciler.ports import Catalogue, Clock, SideReader, SideWriter
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """Everything that a dry run needs; nothing in here can write to either system."""
+    """Everything that a dry run needs; nothing in here can write to either system.
+
+    `pages` are the addresses of records in a browser, with {id}, of the sides where they are known.
+    """
 
     name: str
     policy: Policy
     readers: Mapping[Side, SideReader]
     catalogue: Catalogue
     clock: Clock
+    pages: Mapping[Side, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

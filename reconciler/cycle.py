@@ -20,10 +20,11 @@ from typing import Final
 from reconciler.apply import Ledger, apply
 from reconciler.connection import Connection, Writers
 from reconciler.core.attention import grouped
-from reconciler.core.model import CycleRow, Link, Side
+from reconciler.core.model import CycleRow, Side
 from reconciler.core.operations import Operation, Update, name
 from reconciler.core.plan import Workload, plan
 from reconciler.core.safety import EVERYTHING
+from reconciler.daybook import count_cycle
 from reconciler.errors import SideError
 from reconciler.halting import pausing, settle_halt
 from reconciler.health import remember
@@ -71,10 +72,7 @@ async def run_cycle(
     """
     started = connection.clock.now()
     prospect = await look(connection, store, sweeping=sweeping, patient=patient, first=first)
-    cycle, links = record(store, connection.policy, prospect, started)
-    return await carry_out(
-        connection, writers, store, prospect, links, cycle=cycle, started=started, guard=guard, only=only
-    )
+    return await carry_out(connection, writers, store, prospect, started, guard=guard, only=only)
 
 
 async def carry_out(
@@ -82,29 +80,34 @@ async def carry_out(
     writers: Writers,
     store: Store,
     prospect: Prospect,
-    links: Mapping[str, Link],
-    *,
-    cycle: int,
     started: datetime,
+    *,
     guard: Callable[[], None],
     only: Collection[str] | None = None,
+    among: Collection[str] | None = None,
 ) -> Result:
-    """Apply a recorded prospect and close the cycle. `links` are the pairs it concerns, by CRM id."""
+    """Record a prospect, apply what may be sent, and close the cycle.
+
+    `among`, if given, are the CRM ids of the pairs that may be touched.
+    """
+    due = planned(prospect, store, only)
+    cycle, links = record(store, connection.policy, prospect, started, due or ())
+    if among is not None:
+        links = {crm_id: link for crm_id, link in links.items() if crm_id in among}
     connection = piloted(connection, store)
     ledger = Ledger(
         connection=connection,
         writers=writers,
         store=store,
         cycle=cycle,
-        links=dict(links),
+        links=links,
         circumstances=circumstances(connection, store),
         guard=guard,
         down=dict(prospect.news.down),
     )
-    if not ledger.down and may_write(prospect, store):
-        operations = planned(prospect, only)
-        await apply(ledger, operations)
-        again = settle(ledger, operations)
+    if due is not None:
+        await apply(ledger, due)
+        again = settle(ledger, due)
         starved = [one for one in again if isinstance(one, Update) and ledger.links[one.crm_id].drops > 1]
         if starved and not ledger.down and only is None:
             # twice overtaken by edits: planned again from the reads just made, at once
@@ -135,14 +138,14 @@ async def observe_cycle(
     return _finish(connection, store, prospect, started, cycle=cycle, counts=counts, down=prospect.news.down)
 
 
-def may_write(prospect: Prospect, store: Store) -> bool:
-    """Whether anything may be sent, marks and verdicts too: not while paused, nor while a halt holds everything."""
+def planned(prospect: Prospect, store: Store, only: Collection[str] | None) -> tuple[Operation, ...] | None:
+    """The operations that may be sent: those of a saved plan alone, never held ones.
+
+    None if nothing may be sent at all: a side is down, somebody paused, or a halt holds everything.
+    """
     everything = prospect.halt is not None and EVERYTHING in prospect.halt.kinds
-    return not everything and not pausing(store, prospect.moment.now)
-
-
-def planned(prospect: Prospect, only: Collection[str] | None) -> tuple[Operation, ...]:
-    """The operations that may be sent: those of a saved plan alone, never held ones."""
+    if prospect.news.down or everything or pausing(store, prospect.moment.now):
+        return None
     operations = prospect.checked.operations
     return operations if only is None else tuple(one for one in operations if one.canonical in only)
 
@@ -203,4 +206,5 @@ def _finish(
     remember(store, down, now, connection.policy.back_off)
     with store.transaction() as tx:
         tx.save_cycle(CycleRow(id=cycle, started_at=started, finished_at=now, outcome=outcome, counts=counts))
+        count_cycle(tx, started=started, finished=now, outcome=outcome, interval=connection.policy.back_off)
     return Result(prospect=prospect, outcome=outcome, counts=counts, down=down)

@@ -1,40 +1,48 @@
 """`demo` and `sandbox`: the product on the bundled sandbox, over real HTTP, with nothing to install or to lose.
 
-The demo plays scenes on both sides. After each it runs cycles and prints what flowed where and why, taken from the
-journal; then it shows that two more cycles write nothing, and proves from the records that both sides agree.
+The demo starts the daemon from a config file, as `run` does, and plays scenes on both sides. After each one it brings
+the daemon's next tick forward and prints what flowed where and why, taken from the journal; then it shows that two more
+ticks write nothing, and proves from the records that both sides agree.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Final
 
 from reconciler import app
 from reconciler.clock import SystemClock
 from reconciler.core.lenses import StatusLens
-from reconciler.core.model import Field, Side, Target
-from reconciler.cycle import Result, run_cycle
-from reconciler.linking import link_to_target
+from reconciler.core.model import Field, Side
+from reconciler.daemon.happening import Ended
+from reconciler.daemon.keeper import Keeper
+from reconciler.daemon.running import Daemon
+from reconciler.handing import ask
 from reconciler.message import joined, say, word
-from reconciler.ports import Store
+from reconciler.ports import StateReader
 from reconciler.report.data import Json, entry_data
-from reconciler.report.render import shown
+from reconciler.report.document import shown
+from reconciler.requests import Link, parse_said, request_line
 from reconciler.sandbox.crm import CrmSystem
 from reconciler.sandbox.data import seed
 from reconciler.sandbox.orders import place
 from reconciler.sandbox.server import Sandbox
 from reconciler.sandbox.work import WorkSystem
-from reconciler.settings import Settings
 from reconciler.store import verify
 
 Tell = Callable[[str], object]
+
+GLANCE: Final = 0.05
+"""Seconds between two looks at something that is about to happen."""
 
 
 def serve(tell: Tell, port: int, orders: Sequence[str] = ()) -> int:
@@ -69,19 +77,43 @@ def serve(tell: Tell, port: int, orders: Sequence[str] = ()) -> int:
 
 
 def play(tell: Tell, *, stay: bool, systems: tuple[CrmSystem, WorkSystem] | None = None) -> int:
-    """The scripted day, on `systems` of the caller's or on new ones.
+    """The scripted day with a daemon beside it, on `systems` of the caller's or on new ones.
 
-    Returns 0 if the two sides agree at the end, the quiet cycles wrote nothing and the journal's chain holds.
+    Returns 0 if the two sides agree at the end, the quiet ticks wrote nothing and the journal's chain holds; 130 if a
+    signal came before. With `stay` it goes on until a signal comes.
     """
     crm, work = systems or _systems()
     seed(crm, work)
     with tempfile.TemporaryDirectory(prefix="reconciler-demo-") as folder, Sandbox(crm, work) as sandbox:
-        settings = _settings(sandbox, Path(folder) / "state.db")
-        with app.writing_state(settings) as store:
-            good = asyncio.run(_Day(tell, settings, store, crm, work).run())
-        if stay:
-            asyncio.run(_stay(tell, settings, sandbox))
+        config = Path(folder, "config", "an-phat.toml")
+        config.parent.mkdir()
+        config.write_text(_config(sandbox, Path(folder, "state.db")), encoding="utf-8")
+        return asyncio.run(_beside(Daemon([config], {}), tell, sandbox, stay=stay))
+
+
+async def _beside(daemon: Daemon, tell: Tell, sandbox: Sandbox, *, stay: bool) -> int:
+    """Play the day beside a running daemon. A signal ends the daemon, and with it everything here."""
+    running = asyncio.ensure_future(daemon.run())
+    playing = asyncio.ensure_future(_played(daemon, tell, sandbox))
+    await asyncio.wait({running, playing}, return_when=asyncio.FIRST_COMPLETED)
+    interrupted = daemon.stopping
+    if stay and not interrupted and not playing.exception():
+        await _follow(daemon, tell, sandbox, running)
+    daemon.stop()
+    playing.cancel()
+    [good] = await asyncio.gather(playing, return_exceptions=True)
+    code = await running
+    if interrupted:
+        return code or 130
+    if isinstance(good, BaseException):
+        raise good
     return 0 if good else 1
+
+
+async def _played(daemon: Daemon, tell: Tell, sandbox: Sandbox) -> bool:
+    await daemon.started.wait()
+    [keeper] = daemon.keepers.values()
+    return await _Day(tell, daemon, keeper, sandbox.crm, sandbox.work).run()
 
 
 def _systems() -> tuple[CrmSystem, WorkSystem]:
@@ -89,30 +121,34 @@ def _systems() -> tuple[CrmSystem, WorkSystem]:
     return CrmSystem(now=now, rng=random.Random(7)), WorkSystem(now=now, rng=random.Random(8))
 
 
-def _settings(sandbox: Sandbox, state: Path) -> Settings:
-    return Settings.model_validate(
-        {
-            "connection": {"name": "an-phat (sandbox)"},
-            "crm": {
-                "base_url": sandbox.crm_url,
-                "client_id": sandbox.crm.client_id,
-                "client_secret": sandbox.crm.client_secret,
-                "target_project_field": "custom_field1",
-                "target_group_field": "custom_field2",
-                "link_field": "custom_field3",
-                "result_field": "custom_field4",
-            },
-            "work": {
-                "base_url": sandbox.work_url,
-                "client_id": sandbox.work.client_id,
-                "secret_key": sandbox.work.secret_key,
-            },
-            "state": {"url": f"sqlite:///{state}"},
-            "schedule": {"poll": "2s"},
-            "watermark": {"settle": "0s"},
-            "limits": {"requests_per_second": 500.0, "retry_for": "1s"},
-        }
-    )
+def _config(sandbox: Sandbox, state: Path) -> str:
+    """The daemon's config file."""
+    sections: Mapping[str, Mapping[str, object]] = {
+        "connection": {"name": "an-phat (sandbox)"},
+        "crm": {
+            "base_url": sandbox.crm_url,
+            "client_id": sandbox.crm.client_id,
+            "client_secret": sandbox.crm.client_secret,
+            "target_project_field": "custom_field1",
+            "target_group_field": "custom_field2",
+            "link_field": "custom_field3",
+            "result_field": "custom_field4",
+        },
+        "work": {
+            "base_url": sandbox.work_url,
+            "client_id": sandbox.work.client_id,
+            "secret_key": sandbox.work.secret_key,
+        },
+        "state": {"url": f"sqlite:///{state}"},
+        "schedule": {"poll": "1s", "jitter": "0s"},
+        "watermark": {"settle": "0s"},
+        "limits": {"requests_per_second": 500, "retry_for": "1s"},
+        "web": {"listen": "127.0.0.1:0"},
+    }
+    lines: list[str] = []
+    for name, values in sections.items():
+        lines += [f"[{name}]", *(f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items())]
+    return "\n".join(lines) + "\n"
 
 
 @dataclass(slots=True)
@@ -120,14 +156,15 @@ class _Day:
     """The scenes of one working day, and what the journal says of each."""
 
     tell: Tell
-    settings: Settings
-    store: Store
+    daemon: Daemon
+    keeper: Keeper
     crm: CrmSystem
     work: WorkSystem
     seen: int = 0
 
     async def run(self) -> bool:
         await self._morning()
+        self.tell(say("\nThe daemon is at work; its page is {page}", page=self.daemon.page))
         await self._edits()
         await self._conflict()
         await self._department()
@@ -137,85 +174,93 @@ class _Day:
         agree = self._agree()
         return self._journal() and quiet and agree
 
+    @property
+    def state(self) -> StateReader:
+        assert self.keeper.store is not None
+        return self.keeper.store
+
     async def _morning(self) -> None:
-        self._scene(say("A salesperson saves tasks: those with a chosen project appear in Work"))
+        self._title(say("A salesperson saves tasks: those with a chosen project appear in Work"))
         good = self.crm.add(
             task_name="Gọi khách hàng An Phát", status="Đang thực hiện", custom_field1="12", custom_field2="Cần làm"
         )
         none = self.crm.add(task_name="Gọi cho anh Tuấn", status="Chưa bắt đầu")
         self.tell(say("  task {good} chooses project 12, task {none} nothing", good=good, none=none))
-        await self._cycle()
+        await self._flow()
         self.tell(say("  task {none} asks for nothing and stays in the CRM alone", none=none))
 
     async def _edits(self) -> None:
         task = max(self._linked())
         item = self.work.by_marker(task)[0]
-        self._scene(say("A typo fixed in Work leaves the status «Đang thực hiện» of the CRM alone"))
+        await self._scene(say("A typo fixed in Work leaves the status «Đang thực hiện» of the CRM alone"))
         self.work.edit(item, TaskName="Gọi khách hàng An Phát (Hà Nội)")
-        await self._cycle()
+        await self._flow()
         self.tell(say("  the CRM status is «{status}»", status=self._crm(task, "status")))
-        self._scene(say("Somebody completes the task in Work"))
+        await self._scene(say("Somebody completes the task in Work"))
         self.work.edit(item, StatusName="Đã hoàn thành")
-        await self._cycle()
-        self._scene(say("Somebody re-opens it in Work: the CRM gets «Chưa bắt đầu»"))
+        await self._flow()
+        await self._scene(say("Somebody re-opens it in Work: the CRM gets «Chưa bắt đầu»"))
         self.work.edit(item, StatusName="Chưa hoàn thành")
-        await self._cycle()
-        self._scene(say("Different fields are edited on the two sides: both edits stay"))
+        await self._flow()
+        await self._scene(say("Different fields are edited on the two sides: both edits stay"))
         day = (self.crm.time() + timedelta(days=9)).date().isoformat()
         self.crm.edit(task, description="Khách muốn xem mẫu trước")
         self.work.edit(item, Deadline=f"{day}T09:15:00+07:00")
-        await self._cycle()
+        await self._flow()
 
     async def _conflict(self) -> None:
         task = max(self._linked())
-        self._scene(say("Two people edit the same title: the later edit wins"))
+        await self._scene(say("Two people edit the same title: the later edit wins"))
         now = self.crm.time()
         self.crm.edit(task, task_name="Tên do bên Bán hàng đặt", stamp=now - timedelta(seconds=30))
         self.work.edit(self.work.by_marker(task)[0], TaskName="Tên do bên Công việc đặt", stamp=now)
-        await self._cycle()
+        await self._flow()
 
     async def _department(self) -> None:
-        self._scene(say("A department is chosen by mistake, and then put right"))
+        await self._scene(say("A department is chosen by mistake, and then put right"))
         bad = self.crm.add(task_name="Báo giá máy in", custom_field1="Phòng Kinh doanh", custom_field2="Cần làm")
-        await self._cycle()
-        for entry in self.store.attention():
+        await self._flow()
+        for entry in self.state.attention():
             self.tell(say("  needs a person: task {id}: {message}", id=entry.id, message=entry.message))
         self.crm.edit(bad, custom_field1="Triển khai An Phát")
-        await self._cycle()
+        await self._flow()
 
     async def _on_request(self) -> None:
-        self._scene(say("An old task is linked on request"))
+        await self._scene(say("An old task is linked on request"))
         linked = set(self._linked())
         old = next(row["id"] for row in self.crm.snapshot() if row["id"] not in linked and not row["custom_field1"])
-        async with app.connect_writing(self.settings) as (connection, writers):
-            target = Target(project="Chăm sóc Bình Minh", group="Việc mới")
-            done = await link_to_target(connection, writers, self.store, str(old), target, operator="demo")
+        database = app.state_path(self.keeper.settings)
+        assert database is not None
+        request = request_line(Link(task=str(old), project="Chăm sóc Bình Minh", group="Việc mới"), "demo")
+        answer = await asyncio.to_thread(ask, database, request)
+        assert answer is not None
         self.tell(f"  $ reconciler link {old} --project 'Chăm sóc Bình Minh' --group 'Việc mới'")
-        self.tell(joined(["  ", done.message], ""))
+        for line in parse_said(answer).out:
+            self.tell(joined(["  ", line], ""))
         self._recount()
 
     async def _outage(self) -> None:
         task = max(self._linked())
-        self._scene(say("Work is down for a moment: nothing is lost"))
+        await self._scene(say("Work is down for a moment: nothing is lost"))
         self.work.faults.order("any", "drop_before", times=None)
         self.crm.edit(task, description="Sửa trong lúc máy chủ kia ngừng")
-        result = await self._cycle()
-        self.tell(joined(["  ", *result.down.values()], ""))
+        ended = await self._tick()
+        self.tell(joined(["  ", *ended.down.values()], ""))
         self.work.faults.clear()
-        await self._cycle()
+        await self._flow()
 
     async def _quiet(self) -> bool:
-        self._scene(say("Two quiet cycles write nothing"))
-        await self._cycle()
+        await self._scene(say("Two quiet cycles write nothing"))
+        await self._flow()
         marks = self.crm.mark(), self.work.mark()
         for _ in range(2):
-            await self._cycle()
+            await self._flow()
         writes = len(self.crm.writes(marks[0])) + len(self.work.writes(marks[1]))
         self.tell(say("  {writes} write calls in two cycles", writes=writes))
         return writes == 0
 
     def _agree(self) -> bool:
-        lens = app.policy(self.settings).lenses[Field.STATUS]
+        lens = app.policy(self.keeper.settings).lenses[Field.STATUS]
         assert isinstance(lens, StatusLens)
         pairs = self._linked()
         equal = 0
@@ -238,10 +283,10 @@ class _Day:
 
     def _journal(self) -> bool:
         """What the journal says of the day, and whether its chain of hashes holds."""
-        kinds = Counter(entry.kind for entry in self.store.journal())
+        kinds = Counter(entry.kind for entry in self.state.journal())
         counted = joined((say("{name} {count}", name=word(kind), count=kinds[kind]) for kind in sorted(kinds)), ", ")
         self.tell(say("the journal has {count} entries: {kinds}", count=kinds.total(), kinds=counted))
-        fault = verify(self.store)
+        fault = verify(self.state)
         if fault is None:
             self.tell(say("its chain is intact"))
         else:
@@ -256,38 +301,59 @@ class _Day:
         assert row is not None
         return str(row[name])
 
-    def _scene(self, title: str) -> None:
+    async def _scene(self, title: str) -> None:
+        """The next scene begins while no tick is under way: it always goes the same way."""
+        await self._tick()
+        self._title(title)
+
+    def _title(self, title: str) -> None:
         """A scene begins a minute after the last one, on both servers' clocks."""
         for system in (self.crm, self.work):
             system.offset += timedelta(minutes=1)
         self.tell(joined(["\n== ", title], ""))
 
-    async def _cycle(self) -> Result:
-        async with app.connect_writing(self.settings) as (connection, writers):
-            result = await run_cycle(connection, writers, self.store)
+    async def _flow(self) -> None:
+        """Let the daemon bring everything over, and tell what its journal says of that."""
+        while (await self._tick()).outcome == "unavailable":
+            await asyncio.sleep(GLANCE)
         self._recount()
-        return result
+
+    async def _tick(self) -> Ended:
+        """A whole tick that began after the last edit, brought forward so that nobody has to wait for the schedule.
+
+        None is under way when this returns.
+        """
+        edited = SystemClock().now()
+        while True:
+            skipped = self.keeper.skipped
+            await self.keeper.poll()
+            last = self.keeper.last
+            if (
+                self.keeper.skipped == skipped
+                and last is not None
+                and last.started >= edited
+                and not self.daemon.stopping
+            ):
+                return last
+            await asyncio.sleep(GLANCE)
 
     def _recount(self) -> None:
-        for line in story(self.store, self.seen):
+        for line in story(self.state, self.seen):
             self.tell(joined(["  ", line], ""))
-        self.seen = self._last()
-
-    def _last(self) -> int:
-        return max((entry.id for entry in self.store.journal()), default=0)
+        self.seen = self.state.extent().entries
 
 
-def story(store: Store, after: int) -> list[str]:
+def story(state: StateReader, after: int) -> list[str]:
     """What the journal says since entry `after`, one line for what a person wants to know."""
     lines: list[str] = []
-    for entry in store.journal():
+    for entry in state.journal():
         if entry.id <= after:
             continue
         row = entry_data(entry)
         pair = say("task {crm_id} / item {work_id}" if row["work_id"] else "task {crm_id}", **_ids(row))
         match entry.kind:
             case "created":
-                link = store.links_by(Side.CRM, [row["crm_id"]])[row["crm_id"]]
+                link = state.links_by(Side.CRM, [row["crm_id"]])[row["crm_id"]]
                 lines.append(
                     say(
                         "{pair}: created in Work, in project {project} / task group {group}",
@@ -335,22 +401,16 @@ def _ids(row: Json) -> dict[str, str]:
     return {"crm_id": row["crm_id"], "work_id": row["work_id"]}
 
 
-async def _stay(tell: Tell, settings: Settings, sandbox: Sandbox) -> None:
-    """Cycles on a short interval, until Ctrl-C; edits made on the sandbox page flow."""
+async def _follow(daemon: Daemon, tell: Tell, sandbox: Sandbox, running: asyncio.Future[int]) -> None:
+    """Tell what flows until the daemon ends; edits made on the sandbox page flow."""
     tell(say("\nEdit tasks of either side at {url}/ and watch here what flows; Ctrl-C ends", url=sandbox.url))
-    clock = SystemClock()
-    with app.writing_state(settings) as store:
-        seen = max((entry.id for entry in store.journal()), default=0)
-        try:
-            while True:
-                async with app.connect_writing(settings) as (connection, writers):
-                    await run_cycle(connection, writers, store, patient=True)
-                for line in story(store, seen):
-                    tell(line)
-                seen = max((entry.id for entry in store.journal()), default=0)
-                await clock.sleep(settings.schedule.poll.total_seconds())
-        except asyncio.CancelledError:
-            return
+    [keeper] = daemon.keepers.values()
+    seen = keeper.store.extent().entries if keeper.store is not None else 0
+    while not running.done() and keeper.store is not None:
+        for line in story(keeper.store, seen):
+            tell(line)
+        seen = keeper.store.extent().entries
+        await asyncio.wait({running}, timeout=GLANCE)
 
 
 def _until_interrupted() -> None:

@@ -10,7 +10,8 @@ from reconciler.halting import halt_fact
 from reconciler.poll import News
 from reconciler.ports import StateReader
 from reconciler.prospect import Prospect, look, moment, side_words
-from reconciler.report.data import Json, operation_data, report_data, spoken_fact, utc
+from reconciler.report.data import Json, spoken_fact, utc
+from reconciler.report.dry import Found, report_data
 
 
 async def dry_run(connection: Connection, state: StateReader) -> Json:
@@ -40,32 +41,36 @@ async def foresee(connection: Connection, state: StateReader) -> tuple[Json, Pro
         refused = halt
         prospect = Prospect(news=News(now=connection.clock.now()), moment=moment(connection, state))
     news, plan = prospect.news, prospect.plan
-    data = report_data(
+    found = Found(
         name=connection.name,
-        generated_at=prospect.moment.now,
+        moment=prospect.moment,
         policy=connection.policy,
-        state=state,
         plan=plan,
         operations=prospect.checked.operations,
+        held=prospect.halt.held if prospect.halt else (),
+        halted=_halted(refused, prospect, state),
         readings=news.readings,
         raised=[*news.raised, *plan.raised],
         cleared=[*news.cleared, *plan.cleared],
         down=side_words(news.down),
         left_out=left_out(prospect),
+        pages=connection.pages,
     )
+    return report_data(found, state), prospect
+
+
+def _halted(refused: Halted | None, prospect: Prospect, state: StateReader) -> Json | None:
+    """The halt that this dry run meets, or the one that still stands."""
+    now = prospect.moment.now
     if refused is not None:
-        data["halted"] = {
+        return {
             "reason": refused.reason,
             "count": refused.count,
             "message": refused.message,
             "fingerprint": None,
-            "since": utc(prospect.moment.now),
+            "since": utc(now),
         }
-    elif prospect.halt is not None:
-        fact = halt_fact(prospect.halt, prospect.moment.now.isoformat())
-        fact["message"] = prospect.halt.message
-        data["halted"] = {name: fact[name] for name in ("reason", "message", "count", "fingerprint", "kinds")}
-        data["held"] = [operation_data(one) for one in prospect.halt.held]
-    else:
-        data["halted"] = spoken_fact(state, "halted", "message")
-    return data, prospect
+    if prospect.halt is not None:
+        fact = {**halt_fact(prospect.halt, now.isoformat()), "message": prospect.halt.message}
+        return {name: fact[name] for name in ("reason", "message", "count", "fingerprint", "kinds")}
+    return spoken_fact(state, "halted", "message")

@@ -89,7 +89,8 @@ def pause(store: Store, now: datetime, reason: str, until: datetime | None, oper
                 "operator": operator,
             },
         )
-        tx.append([Entry(kind="paused", at=now, reason=reason, operator=operator)])
+        ends = {"until": until.isoformat()} if until else {}
+        tx.append([Entry(kind="paused", at=now, reason=reason, operator=operator, detail=ends)])
 
 
 def resume(store: Store, now: datetime, reason: str, operator: str, approve: str | None) -> str:

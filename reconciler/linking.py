@@ -38,7 +38,6 @@ from reconciler.poll import News
 from reconciler.ports import StateReader, Store
 from reconciler.prospect import Prospect, circumstances, look_for, moment
 from reconciler.rebuilding import list_work
-from reconciler.record import record
 from reconciler.survey import NOWHERE, piloted
 
 
@@ -83,9 +82,7 @@ async def link_to_target(
         on_request=True,
     )
     prospect = await look_for(connection, store, [wanted])
-    cycle, links = record(store, connection.policy, prospect, started)
-    mine = {crm_id: link for crm_id, link in links.items() if crm_id == task_id}
-    result = await carry_out(connection, writers, store, prospect, mine, cycle=cycle, started=started, guard=guard)
+    result = await carry_out(connection, writers, store, prospect, started, guard=guard, among=[task_id])
     link = store.links_by(Side.CRM, [task_id]).get(task_id)
     if link is not None:
         adopted = task_id in prospect.pairing.adopted

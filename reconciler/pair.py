@@ -226,7 +226,7 @@ class _Stage:
             link = grave.link or self._joined(task, item)
             for row in (task, item):
                 half = observe(link.half(row.side), row, self.connection.policy.lenses, authors(self.state)[row.side])
-                link = with_half(link, row.side, half)
+                link = with_half(link, row.side, replace(half, marker_refused=False))
             claims = self.claims_for([grave.crm_id]).get(grave.crm_id, [])
             same = [claim for claim in claims if claim.work_id == grave.work_id]
             self.result.lifted.add(grave.crm_id)

@@ -259,7 +259,7 @@ def look(link: Link, row: Record, news: News, policy: Policy, ours: str | None) 
     if isinstance(word, str) and word.strip():
         news.statuses[row.side].add(text.word(word))
     newer = observe(half, row, policy.lenses, ours)
-    _remember_rewound(link, half, row, news, ours)
+    _remember_rewound(link, row, news, policy, ours)
     if newer == half:
         return link
     news.entries += sightings(link, row.side, newer, news.now)
@@ -269,16 +269,18 @@ def look(link: Link, row: Record, news: News, policy: Policy, ours: str | None) 
     return link
 
 
-def _remember_rewound(link: Link, half: Half, row: Record, news: News, ours: str | None) -> None:
-    """An old backup shows itself: our account edited the record after the state's last cycle, and this state does not
-    know of it. An interrupted write explains that, also one of a marker, of which no intent tells; a minute of grace
+def _remember_rewound(link: Link, row: Record, news: News, policy: Policy, ours: str | None) -> None:
+    """An old backup shows itself: our account gave the record values after the state's last cycle of which this state
+    does not know. An interrupted write explains that, also one of a marker, of which no intent tells; a minute of grace
     spares other programs on the same account."""
-    finished = news.finished.get(row.side)
+    half, finished = link.half(row.side), news.finished.get(row.side)
     if finished is None or ours is None or row.author != ours or row.modified is None or row.modified <= finished:
         return
     news.ours_since += 1
+    told = any(not policy.lenses[name].same(row.side, half.seen.get(name), now) for name, now in row.values.items())
     marked = half.marker != row.marker == link.half(row.side.other).id
-    if half.own_stamp is not None and row.modified >= half.own_stamp + GRACE and not link.wanted and not marked:
+    explained = not told or marked or bool(link.wanted)
+    if half.own_stamp is not None and row.modified >= half.own_stamp + GRACE and not explained:
         news.rewound.add(link.crm.id)
 
 

@@ -20,8 +20,8 @@ from reconciler.core.model import (
     Draft,
     Edit,
     Entry,
+    Extent,
     Field,
-    Filter,
     Intent,
     Link,
     Offset,
@@ -35,6 +35,7 @@ from reconciler.core.model import (
     Tombstone,
     Verdict,
 )
+from reconciler.core.search import Selection, Titled
 
 Visit = Callable[[Sequence[Record]], None]
 """Called with each page as it arrives. A row may come more than once; the later call is the newer one."""
@@ -129,8 +130,12 @@ class StateReader(Protocol):
         """Links with `dirty_since`, oldest first."""
         ...
 
-    def differing_links(self, *, after: int = 0, limit: int = 1000) -> list[Link]:
-        """Links with accepted differences, in the order of their keys."""
+    def unequal_links(self, *, after: int = 0, limit: int = 1000) -> list[Link]:
+        """Links in any condition but equal, in the order of their keys."""
+        ...
+
+    def crm_statuses(self) -> dict[str, int]:
+        """How many linked CRM tasks show which status word."""
         ...
 
     def candidates(self) -> list[Candidate]: ...
@@ -177,9 +182,9 @@ class StateReader(Protocol):
         """Journal entries, oldest first; `crm_id` or `work_id` matches either way, `until` is exclusive."""
         ...
 
-    def entries(self, wanted: Filter, *, limit: int | None = None) -> Iterator[Entry]:
-        """The journal entries that a filter asks for, oldest first, a page in memory at a time; with `limit` the last
-        ones."""
+    def forward(self, wanted: Selection, *, after: int = 0, limit: int | None = None) -> Iterator[Entry]:
+        """Journal entries behind entry `after` that fit, oldest first, read as they are taken; with `limit` only the
+        last ones."""
         ...
 
     def chain(self, first: int = 1, last: int | None = None) -> Iterator[Mapping[str, Any]]:
@@ -201,6 +206,18 @@ class StateReader(Protocol):
 
     def checkpoints(self) -> list[Checkpoint]:
         """All checkpoints, oldest first."""
+        ...
+
+    def entries(self, wanted: Selection, *, before: int | None = None) -> Iterator[Entry]:
+        """Journal entries that fit, newest first, of those with an id below `before`; read as they are taken."""
+        ...
+
+    def titled(self) -> Iterator[Titled]:
+        """Every title that is known: of links (both sides' if they differ), candidates and attention entries."""
+        ...
+
+    def extent(self, after: int = 0) -> Extent:
+        """How long the journal is, and how many entries of each kind lie behind entry `after`."""
         ...
 
     def close(self) -> None: ...

@@ -6,15 +6,17 @@ watermark covers no more than that.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from reconciler.core import verdict
 from reconciler.core.attention import candidate_entry
 from reconciler.core.model import Candidate, Code, CycleRow, Entry, Link, Side
-from reconciler.core.operations import Create
+from reconciler.core.operations import Create, Operation, fingerprint, outline
 from reconciler.core.plan import Plan
 from reconciler.core.policy import Policy
+from reconciler.core.resolve import Clocks
 from reconciler.core.watermark import advance
 from reconciler.pair import Pairing
 from reconciler.poll import News, watermark
@@ -22,8 +24,10 @@ from reconciler.ports import Store, Transaction
 from reconciler.prospect import Prospect
 
 
-def record(store: Store, policy: Policy, prospect: Prospect, started: datetime) -> tuple[int, dict[str, Link]]:
-    """Store the news, the pairing and everything of the plan that needs no write.
+def record(
+    store: Store, policy: Policy, prospect: Prospect, started: datetime, due: Sequence[Operation] = ()
+) -> tuple[int, dict[str, Link]]:
+    """Store the news, the pairing and everything of the plan that needs no write; and what is about to be written.
 
     Returns the cycle's id and the links that the plan concerns, by CRM id, with their keys.
     """
@@ -41,10 +45,14 @@ def record(store: Store, policy: Policy, prospect: Prospect, started: datetime) 
                 *(ruling.entry(news.now, cycle) for ruling in plan.rulings),
             ]
         )
+        if due:
+            detail = {"operations": outline(due), "fingerprint": fingerprint(due)}
+            tx.append([Entry(kind="plan", at=news.now, cycle=cycle, detail=detail)])
         _record_pairing(tx, store, news, pairing, plan, tells=policy.tells)
         tx.clear_attention([*news.cleared, *plan.cleared])
         tx.raise_attention([*news.raised, *plan.raised])
         _record_readings(tx, store, policy, news, cycle, prospect.circumstances)
+        _record_offsets(tx, store, prospect.moment.clocks)
     return cycle, {**planned, **saved}
 
 
@@ -114,3 +122,11 @@ def _record_readings(
         since = news.readings[Side.CRM].started
         tx.set_fact("connected_at", since.isoformat())
         tx.append([Entry(kind="connected", at=news.now, cycle=cycle, crm_modified=since)])
+
+
+def _record_offsets(tx: Transaction, store: Store, clocks: Clocks) -> None:
+    """Each server's clock against ours in whole seconds, for people to see; written only when it has changed."""
+    for side, offset in ((Side.CRM, clocks.crm), (Side.WORK, clocks.work)):
+        seconds = None if offset.value is None else round(offset.value.total_seconds())
+        if seconds is not None and seconds != store.fact(f"offset.{side}"):
+            tx.set_fact(f"offset.{side}", seconds)

@@ -63,3 +63,11 @@ def test_the_wheel_holds_every_file_of_the_package(tmp_path: Path) -> None:
     (wheel,) = tmp_path.glob("*.whl")
     packed = set(zipfile.ZipFile(wheel).namelist())
     assert {name for name in project_files() if name.startswith("reconciler/")} <= packed
+
+
+def test_only_the_clock_asks_what_time_it_is() -> None:
+    """A name such as `monotonic`, taken from `time`, would stand still under a frozen clock; and nothing else but the
+    injected clock may tell the time."""
+    asking = re.compile(r"^\s*(import time\b|from time import|.*\bdatetime\.now\(|.*\butcnow\()", re.MULTILINE)
+    sources = [name for name in project_files() if name.startswith("reconciler/") and name.endswith(".py")]
+    assert [name for name in sources if asking.search((ROOT / name).read_text("utf-8"))] == ["reconciler/clock.py"]

@@ -755,3 +755,66 @@ def test_the_schema_knows_every_key_and_nothing_else() -> None:
     assert all("description" in key for part in sections for key in part["properties"].values())
     assert schema["$defs"]["Schedule"]["properties"]["sweep"]["default"] == "6h"
     assert schema["$defs"]["Crm"]["required"] == ["base_url", "client_id"]
+
+
+# Notices
+
+MAIL = '[notify]\nsmtp = "mail.example.vn:587"\nsender = "reconciler@example.vn"\nto = ["it@example.vn"]\n'
+
+
+def test_notices_are_off_by_default_and_quote_nobody(folder: Folder) -> None:
+    notify = folder.load().notify
+    assert (notify.smtp, notify.webhook.get_secret_value(), notify.personal) == ("", "", False)
+    assert (notify.smtp_security, notify.digest) == ("starttls", "07:30")
+
+
+def test_the_secrets_of_notices_come_from_files_or_systemd_and_may_be_missing(folder: Folder) -> None:
+    assert folder.load(REQUIRED + MAIL).notify.smtp_password.get_secret_value() == ""
+    file = folder.secret("password", f"{CANARY}\n")
+    user = f'{MAIL}smtp_user = "reconciler"\n'
+    notify = folder.load(f'{REQUIRED}{user}smtp_password_file = "{file}"\n').notify
+    assert notify.smtp_password.get_secret_value() == CANARY
+    file.rename(folder.home / "notify_smtp_password")
+    notify = folder.load(REQUIRED + user, CREDENTIALS_DIRECTORY=str(folder.home)).notify
+    assert notify.smtp_password.get_secret_value() == CANARY
+    hook = f'{REQUIRED}[notify]\nwebhook = "https://chat.example.vn/hook?room={CANARY}"\n'
+    token, key = folder.secret("token", "t"), folder.secret("key", "k")
+    settings = folder.load(f'{hook}webhook_token_file = "{token}"\nwebhook_key_file = "{key}"\n')
+    notify = settings.notify
+    assert (notify.webhook_token.get_secret_value(), notify.webhook_key.get_secret_value()) == ("t", "k")
+    assert CANARY not in f"{settings!r} {settings.public()}"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('smtp = "mail.example.vn:587"', "sender and to"),
+        ('smtp = "mail.example.vn"', "HOST:PORT"),
+        ('to = ["it@example.vn"]', "the mail server"),
+        (MAIL.removeprefix("[notify]\n") + 'smtp_user = "x"', "given together"),
+        (MAIL.removeprefix("[notify]\n") + 'smtp_password = "x"', "given together"),
+        (MAIL.removeprefix("[notify]\n") + 'smtp_security = "none"', "loopback"),
+        (MAIL.removeprefix("[notify]\n") + 'smtp_security = "ssl"', "'starttls', 'tls' or 'none'"),
+        (MAIL.removeprefix("[notify]\n").replace("it@", "it@x\\r\\nBcc: thief@"), "mail address"),
+        (MAIL.removeprefix("[notify]\n").replace("reconciler@example.vn", "nobody"), "mail address"),
+        ('webhook = "http://chat.example.vn/hook"', "https://"),
+        ('webhook = "https://user:word@chat.example.vn/hook"', "credentials"),
+        ('webhook_token = "x"', "need webhook"),
+        ('webhook_key = "x"', "need webhook"),
+        ('digest = "7:30"', "hour and minute"),
+        ('personal = "yes, please"', ""),
+    ],
+)
+def test_half_a_config_of_notices_is_no_config(folder: Folder, text: str, words: str) -> None:
+    problem = folder.problem(f"{REQUIRED}[notify]\n{text}\n")
+    assert problem.key.startswith("notify")
+    assert problem.line > REQUIRED.count("\n")
+    assert words in problem.message
+
+
+def test_notices_to_this_machine_need_no_encryption(folder: Folder) -> None:
+    for server in ("127.0.0.1:25", "localhost:25", "[::1]:25"):
+        text = (
+            MAIL.replace("mail.example.vn:587", server) + 'smtp_security = "none"\nwebhook = "http://localhost:8080/x"'
+        )
+        assert folder.load(f"{REQUIRED}{text}\n").notify.smtp == server

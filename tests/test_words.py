@@ -23,6 +23,9 @@ from reconciler.cli import main
 from reconciler.cli.speaking import everything, helped
 from reconciler.core import model
 from reconciler.core.observe import Landed
+from reconciler.report.columns import COUNTED
+from reconciler.report.document import PHRASES
+from reconciler.report.summary import CANDIDATES
 from reconciler.settings import Settings
 from reconciler.words import DOMAIN, FOLDER, preferred, translator
 
@@ -106,7 +109,12 @@ def model_words() -> Iterator[str]:
         "old_state",
         "new_state",
     )
+    yield from ("operations", "updated_crm", "updated_work", "deleted_crm", "deleted_work", "left", "left_out")
+    yield from ("missed", "unstamped", "running", "entries", "changes", "commands", "exceptions", "excluded", "waiting")
+    yield from ("link", "text", "update_crm", "update_work", "no_outcome")
+    yield from (f"would_{name}" for name in ("create", "update_work", "update_crm", "delete", "unlink"))
     yield from (landed.value for landed in Landed)
+    yield from (name for name in (*COUNTED, *CANDIDATES) if name not in PHRASES)
 
 
 def wanted() -> set[str]:

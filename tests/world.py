@@ -17,7 +17,8 @@ from reconciler.dryrun import dry_run
 from reconciler.errors import ReconcilerError
 from reconciler.ports import Store
 from reconciler.rebuilding import rebuild_links
-from reconciler.report.data import Json, entry_data, status_data
+from reconciler.report.data import Json, entry_data
+from reconciler.report.standing import standing_data
 from reconciler.sandbox.calls import Call
 from reconciler.sandbox.crm import CrmSystem
 from reconciler.sandbox.server import crm_app, work_app
@@ -197,7 +198,8 @@ class World:
         return [(entry.side.value, entry.id, entry.code.value) for entry in self.store.attention()]
 
     def status(self) -> Json:
-        return status_data("an-phat", self.store)
+        poll = self.settings.schedule.poll
+        return standing_data("an-phat", self.store, now=self.clock.now(), poll=poll)
 
     def history(self) -> list[Json]:
         return [entry_data(entry) for entry in self.store.journal()]

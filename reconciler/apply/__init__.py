@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from reconciler.apply.creates import apply_creates
 from reconciler.apply.ledger import Ledger
-from reconciler.apply.losses import apply_deletes, apply_unlinks
+from reconciler.apply.losses import apply_delete, apply_unlinks
 from reconciler.apply.marks import apply_marks
 from reconciler.apply.updates import apply_updates
 from reconciler.apply.verdicts import apply_verdicts
@@ -44,7 +44,7 @@ async def apply(ledger: Ledger, operations: Sequence[Operation]) -> None:
         for one in operations:
             if isinstance(one, Delete):
                 ledger.guard()
-                await apply_deletes(ledger, one)
+                await apply_delete(ledger, one)
         await tell(ledger)
     except (SideDown, SideClosed) as error:
         ledger.fail(error)

@@ -6,6 +6,7 @@ anything is sent again (see `pair`).
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -55,37 +56,27 @@ async def apply_creates(ledger: Ledger, creates: Sequence[Create]) -> None:
     """
     waiting = creates
     while waiting:
-        waiting = await _attempt(ledger, waiting)
+        waiting = await ledger.once_more(functools.partial(_attempt, ledger, waiting))
 
 
 async def _attempt(ledger: Ledger, creates: Sequence[Create]) -> list[Create]:
-    for again in (True, False):
-        jobs = await _prepare(ledger, creates)
-        if not jobs:
-            return []
-        drafts = [
-            Draft(
-                values=job.create.values, project=job.create.project, group=job.create.group, marker=job.create.crm_id
-            )
-            for job in jobs
-        ]
-        try:
-            answers = await ledger.writers.work.create(drafts)
-        except NotApplied as refused:
-            _withdraw(ledger, jobs)
-            if not again:
-                raise
-            await ledger.wait_out(refused)
-        except SideClosed:
-            _withdraw(ledger, jobs)
-            raise
-        except Unclear as unclear:
-            if not await _search(ledger, jobs):
-                raise SideDown(Side.WORK, str(unclear), words=unclear.words) from unclear
-            return []
-        else:
-            return await _conclude(ledger, jobs, answers)
-    return []
+    jobs = await _prepare(ledger, creates)
+    if not jobs:
+        return []
+    drafts = [
+        Draft(values=job.create.values, project=job.create.project, group=job.create.group, marker=job.create.crm_id)
+        for job in jobs
+    ]
+    try:
+        answers = await ledger.writers.work.create(drafts)
+    except (NotApplied, SideClosed):
+        _withdraw(ledger, jobs)
+        raise
+    except Unclear as unclear:
+        if not await _search(ledger, jobs):
+            raise SideDown(Side.WORK, str(unclear), words=unclear.words) from unclear
+        return []
+    return await _conclude(ledger, jobs, answers)
 
 
 async def _prepare(ledger: Ledger, creates: Sequence[Create]) -> list[_Job]:
@@ -250,8 +241,11 @@ def _link(ledger: Ledger, job: _Job, item: Record) -> Link:
 
 
 def _clean(ledger: Ledger, job: _Job, item: Record) -> bool:
+    """Whether the item shows what was sent and nothing more: then nobody but us has written it."""
     lenses = ledger.connection.policy.lenses
-    return all(lenses[name].same(Side.WORK, value, item.values.get(name)) for name, value in job.create.values.items())
+    return all(
+        lens.same(Side.WORK, job.create.values.get(name), item.values.get(name)) for name, lens in lenses.items()
+    )
 
 
 def _without_culprit(ledger: Ledger, create: Create, answer: Refused) -> Create | None:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from reconciler.connection import Connection, Writers
 from reconciler.core import text
 from reconciler.core.model import Entry, Field, Link, Presence, Record, Side, Verdict
-from reconciler.core.observe import by_us, learn_author, observe, our_author, sightings, with_half
+from reconciler.core.observe import absorb_late, by_us, learn_author, observe, our_author, sightings, with_half
 from reconciler.core.pair import absent
 from reconciler.core.plan import unmarked
 from reconciler.errors import NotApplied, SideError
 from reconciler.ports import Store, Transaction
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -60,7 +63,9 @@ class Ledger:
         return [
             link
             for link in self.links.values()
-            if link.key and side in unmarked(link, policy) and link.half(side).presence is Presence.PRESENT
+            if link.key
+            and side in unmarked(link, policy)
+            and all(link.half(each).presence is Presence.PRESENT for each in Side)
         ]
 
     def server_floor(self, side: Side) -> datetime:
@@ -76,15 +81,13 @@ class Ledger:
 
     def observe(self, link: Link, side: Side, row: Record | None) -> Link:
         """The link after a fresh answer by id; None means that the record was not in it."""
-        half = link.half(side)
-        policy = self.connection.policy
-        newer = (
-            absent(half, self.now, confirm=False) if row is None else observe(half, row, policy.lenses, self.ours(side))
-        )
+        half, lenses = link.half(side), self.connection.policy.lenses
+        newer = absent(half, self.now, confirm=False) if row is None else observe(half, row, lenses, self.ours(side))
         if newer == half:
             return link
         self.seen += sightings(link, side, newer, self.now)
-        return replace(with_half(link, side, newer), generation=link.generation + 1)
+        link = replace(with_half(link, side, newer), generation=link.generation + 1)
+        return absorb_late(link, lenses, {each: self.ours(each) for each in Side})
 
     def learn(self, tx: Transaction, side: Side, author: str | None) -> None:
         """Count a clean read-back in favour of the author it names."""
@@ -108,10 +111,11 @@ class Ledger:
 
     def inscribed(self, tx: Transaction, link: Link, side: Side, row: Record) -> Link:
         """The link after a text of ours was written on its record and read back as `row`: no edit, only a stamp."""
-        half, ours = link.half(side), self.ours(side)
+        half, ours, lenses = link.half(side), self.ours(side), self.connection.policy.lenses
         own = row.modified if by_us(row, ours) is not False else half.own_stamp
-        self.learn(tx, side, row.author)
-        return with_half(link, side, observe(replace(half, own_stamp=own), row, self.connection.policy.lenses, ours))
+        if all(lenses[name].same(side, half.seen.get(name), value) for name, value in row.values.items()):
+            self.learn(tx, side, row.author)  # otherwise somebody else was here
+        return with_half(link, side, observe(replace(half, own_stamp=own), row, lenses, ours))
 
     def tell(self, tx: Transaction, verdicts: Iterable[Verdict]) -> None:
         """Remember what CRM tasks are to be told, if there is a field for it."""
@@ -125,13 +129,20 @@ class Ledger:
         for link in tx.save_links(links):
             self.links[link.crm.id] = link
 
-    async def wait_out(self, refused: NotApplied) -> None:
-        """Wait as long as the server asked, if that is bearable within a cycle; otherwise the side is left alone."""
-        wait = refused.retry_after or timedelta(0)
-        if wait > self.connection.policy.retry_for:
-            raise refused
+    async def once_more(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """What `attempt` returns. If its write was surely not applied, it is made once more, from fresh reads.
+
+        Before that comes the wait that the server asked for, if it is bearable within a cycle.
+        """
+        try:
+            return await attempt()
+        except NotApplied as refused:
+            wait = refused.retry_after or timedelta(0)
+            if wait > self.connection.policy.retry_for:
+                raise
         if wait:
             await self.connection.clock.sleep(wait.total_seconds())
+        return await attempt()
 
     def entry(self, kind: str, link: Link, side: Side, name: Field | None = None, **rest: object) -> Entry:
         """A journal entry about a link; stamps and ids come from it."""

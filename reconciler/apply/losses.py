@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 from reconciler.apply.ledger import Ledger
 from reconciler.core import verdict
-from reconciler.core.model import Accepted, Attention, Code, Link, Presence, Refused, Side, Tombstone
+from reconciler.core.model import Accepted, Answer, Attention, Code, Link, Presence, Refused, Side, Tombstone
+from reconciler.core.observe import edited
 from reconciler.core.operations import Delete, Unlink
-from reconciler.errors import NotApplied, SideDown, Unclear
+from reconciler.errors import SideDown, Unclear
 from reconciler.message import say
 
 
@@ -54,16 +56,19 @@ def apply_unlinks(ledger: Ledger, unlinks: Sequence[Unlink]) -> None:
     ledger.counts["unlinked"] += len(links)
 
 
-async def apply_deletes(ledger: Ledger, delete: Delete) -> None:
+async def apply_delete(ledger: Ledger, delete: Delete) -> None:
     """Delete one counterpart after reading both again: the flag must still stand, and nobody may have edited it."""
+    await ledger.once_more(functools.partial(_attempt, ledger, delete))
+
+
+async def _attempt(ledger: Ledger, delete: Delete) -> None:
     link = ledger.links[delete.crm_id]
     rows = await ledger.read_again({side: [link.half(side).id] for side in Side})
     flagged = rows[delete.side.other].get(link.half(delete.side.other).id)
     target = rows[delete.side].get(link.half(delete.side).id)
     fresh = ledger.observe(ledger.observe(link, delete.side, target), delete.side.other, flagged)
     deleted = flagged is not None and flagged.presence is Presence.DELETED
-    unedited = target is not None and target.modified == link.half(delete.side).modified
-    if not deleted or not unedited:
+    if not deleted or target is None or edited(fresh.half(delete.side)):
         with ledger.store.transaction() as tx:
             ledger.save(tx, [fresh])
             tx.append([ledger.entry("dropped", fresh, delete.side, reason="changed_meanwhile")])
@@ -72,11 +77,7 @@ async def apply_deletes(ledger: Ledger, delete: Delete) -> None:
     ledger.guard()
     with ledger.store.transaction() as tx:
         tx.append([ledger.entry("intent", fresh, delete.side, reason="deleted")])
-    try:
-        answers = await ledger.writers[delete.side].delete([link.half(delete.side).id])
-    except (NotApplied, Unclear) as error:
-        raise SideDown(delete.side, error.message, retry_after=error.retry_after) from error
-    answer = answers[0]
+    answer = await _delete(ledger, delete.side, link.half(delete.side).id)
     if isinstance(answer, Refused) and answer.transient:
         with ledger.store.transaction() as tx:
             tx.append([ledger.entry("refused", fresh, delete.side, reason=answer.code)])
@@ -102,6 +103,17 @@ async def apply_deletes(ledger: Ledger, delete: Delete) -> None:
             )
         ],
     )
+
+
+async def _delete(ledger: Ledger, side: Side, record: str) -> Answer:
+    """The answer to the deletion of one record; an unclear one counts as taken if the record is gone."""
+    try:
+        return (await ledger.writers[side].delete([record]))[0]
+    except Unclear as unclear:
+        row = (await ledger.writers[side].by_id([record])).get(record)
+        if row is not None and row.presence is not Presence.DELETED:
+            raise SideDown(side, unclear.message, words=unclear.words) from unclear
+        return Accepted(id=record)
 
 
 def _refused(ledger: Ledger, link: Link, delete: Delete, answer: Refused) -> Attention:

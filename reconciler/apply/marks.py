@@ -6,6 +6,7 @@ field is to say of the same tasks travels with it.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -20,9 +21,9 @@ from reconciler.message import say
 async def apply_marks(ledger: Ledger, side: Side, links: Sequence[Link]) -> None:
     """Write the counterpart's id into the records of `links` on `side`, read back, remember the stamp."""
     verdicts = due_for(ledger, links) if side is Side.CRM else {}
-    refused = await _attempt(ledger, side, links, verdicts)
+    refused = await ledger.once_more(functools.partial(_attempt, ledger, side, links, verdicts))
     if refused:  # with a verdict beside it: nobody knows which of the two the server did not like
-        await _attempt(ledger, side, refused, {})
+        await ledger.once_more(functools.partial(_attempt, ledger, side, refused, {}))
 
 
 async def _attempt(ledger: Ledger, side: Side, links: Sequence[Link], verdicts: Mapping[str, Verdict]) -> list[Link]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -46,42 +47,31 @@ async def apply_updates(ledger: Ledger, side: Side, operations: Sequence[Update]
     """Send one batch to `side`. A refused element is sent again in parts within the same cycle, if that can help."""
     retry: list[Update] = list(operations)
     for _ in range(2):
-        retry = await _attempt(ledger, side, retry)
+        retry = await ledger.once_more(functools.partial(_attempt, ledger, side, retry))
         if not retry:
             return
     size = ledger.writers[side].batch
     for start in range(0, len(retry), size):
-        rest = await _attempt(ledger, side, retry[start : start + size])
+        rest = await ledger.once_more(functools.partial(_attempt, ledger, side, retry[start : start + size]))
         if rest:
             ledger.counts["left"] += len(rest)
 
 
 async def _attempt(ledger: Ledger, side: Side, operations: Sequence[Update]) -> list[Update]:
-    """One pass: fresh reads, intents, the write, the read-back. Returns what should be sent again, in smaller parts.
-
-    A write that was surely not applied is repeated once, after both records were read afresh.
-    """
-    for again in (True, False):
-        batch = await _prepare(ledger, side, operations)
-        if not batch.parts:
-            return []
-        try:
-            answers = await ledger.writers[side].update([part.edit for part in batch.parts])
-        except NotApplied as refused:
-            batch.withdraw(ledger)
-            if not again:
-                raise
-            await ledger.wait_out(refused)
-        except SideClosed:
-            batch.withdraw(ledger)
-            raise
-        except Unclear as unclear:
-            if not await _after_unclear(ledger, side, batch):
-                raise SideDown(side, str(unclear), words=unclear.words) from unclear
-            return []
-        else:
-            return await _conclude(ledger, side, batch, answers)
-    return []
+    """One pass: fresh reads, intents, the write, the read-back. Returns what should be sent again, in smaller parts."""
+    batch = await _prepare(ledger, side, operations)
+    if not batch.parts:
+        return []
+    try:
+        answers = await ledger.writers[side].update([part.edit for part in batch.parts])
+    except (NotApplied, SideClosed):
+        batch.withdraw(ledger)
+        raise
+    except Unclear as unclear:
+        if not await _after_unclear(ledger, side, batch):
+            raise SideDown(side, str(unclear), words=unclear.words) from unclear
+        return []
+    return await _conclude(ledger, side, batch, answers)
 
 
 RESTORED: Final = "restored"
@@ -215,7 +205,6 @@ async def _after_unclear(ledger: Ledger, side: Side, batch: _Batch) -> bool:
             link = next(one for one in ledger.links.values() if one.key == sending.link)
             link = interrupted(link, sending, ledger.connection.policy)
             link = ledger.observe(link, side, rows.get(link.half(side).id))
-            link = absorb_late(link, ledger.connection.policy.lenses, {each: ledger.ours(each) for each in Side})
             everything = everything and not any(want.sent == sending.sent for want in link.wanted)
             ledger.links[link.crm.id] = link
             tx.append([ledger.entry("unclear", link, side)])

@@ -6,13 +6,27 @@ is to be said waits in the state until the CRM took it or refused it.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from reconciler.apply.ledger import Ledger
 from reconciler.core import verdict as words_of
-from reconciler.core.model import Answer, Attention, Code, Edit, Entry, Link, Presence, Record, Refused, Side, Verdict
-from reconciler.errors import NotApplied, SideDown, Unclear
+from reconciler.core.model import (
+    Accepted,
+    Answer,
+    Attention,
+    Code,
+    Edit,
+    Entry,
+    Link,
+    Presence,
+    Record,
+    Refused,
+    Side,
+    Verdict,
+)
+from reconciler.errors import SideDown, Unclear
 from reconciler.message import say
 from reconciler.ports import Transaction
 
@@ -27,6 +41,10 @@ def due_for(ledger: Ledger, links: Sequence[Link]) -> dict[str, Verdict]:
 
 async def apply_verdicts(ledger: Ledger, verdicts: Sequence[Verdict]) -> None:
     """Write one batch into the CRM, except for what its tasks show already; a task that is gone is told nothing."""
+    await ledger.once_more(functools.partial(_attempt, ledger, verdicts))
+
+
+async def _attempt(ledger: Ledger, verdicts: Sequence[Verdict]) -> None:
     rows = await ledger.writers.crm.by_id([one.crm_id for one in verdicts])
     due = [
         one
@@ -62,7 +80,8 @@ async def inscribe(
 ) -> tuple[list[Answer], dict[str, Record]]:
     """Send texts of ours to records that were just read (`rows`); the answers, and the records as read back.
 
-    What a person typed into the result field is journalled before it is overwritten.
+    What a person typed into the result field is journalled before it is overwritten. An unclear answer counts as taken
+    if the read-back shows every text.
     """
     typed = [
         Entry(
@@ -75,13 +94,19 @@ async def inscribe(
     if typed:
         with ledger.store.transaction() as tx:
             tx.append(typed)
+    ids = [edit.id for edit in edits]
     try:
         answers = await ledger.writers[side].update(edits)
-    except NotApplied as refused:
-        raise SideDown(side, str(refused), retry_after=refused.retry_after) from refused
     except Unclear as unclear:
-        raise SideDown(side, str(unclear)) from unclear
-    return answers, await ledger.writers[side].by_id([edit.id for edit in edits])
+        read = await ledger.writers[side].by_id(ids)
+        if not all(edit.id in read and _shows(read[edit.id], edit) for edit in edits):
+            raise SideDown(side, unclear.message, words=unclear.words) from unclear
+        return [Accepted(id=one) for one in ids], read
+    return answers, await ledger.writers[side].by_id(ids)
+
+
+def _shows(row: Record, edit: Edit) -> bool:
+    return edit.marker in (None, row.marker) and edit.result in (None, row.result)
 
 
 def delivered(ledger: Ledger, tx: Transaction, verdicts: Sequence[Verdict], rows: Mapping[str, Record]) -> None:

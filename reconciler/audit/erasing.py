@@ -14,7 +14,8 @@ from datetime import datetime, timedelta
 from itertools import islice, takewhile
 from typing import Any, Final
 
-from reconciler.core.model import Attention, Entry, Filter, Link, Side, Tombstone
+from reconciler.core.model import Attention, Entry, Link, Side, Tombstone
+from reconciler.core.search import Selection
 from reconciler.errors import UsageError
 from reconciler.message import say
 from reconciler.ports import StateReader, Store
@@ -58,14 +59,14 @@ def find(state: StateReader, subject: Subject) -> Found:
 
 def _of_record(state: StateReader, subject: Subject) -> Found:
     """A task goes with the items it was ever linked to, an item with its tasks; entries may name only one of them."""
-    own = list(state.entries(Filter(task=subject.task, item=subject.item)))
+    own = list(state.journal(crm_id=subject.task, work_id=subject.item))
     tasks = {subject.task, *(entry.crm_id for entry in own)} - {None} if subject.item else {subject.task}
     items = {subject.item, *(entry.work_id for entry in own)} - {None} if subject.task else {subject.item}
     crm_ids, work_ids = sorted(one for one in tasks if one), sorted(one for one in items if one)
     for crm_id in crm_ids if subject.item else ():
-        own += (entry for entry in state.entries(Filter(task=crm_id)) if entry.work_id is None)
+        own += (entry for entry in state.journal(crm_id=crm_id) if entry.work_id is None)
     for work_id in work_ids if subject.task else ():
-        own += (entry for entry in state.entries(Filter(item=work_id)) if entry.crm_id is None)
+        own += (entry for entry in state.journal(work_id=work_id) if entry.crm_id is None)
     links = [*state.links_by(Side.CRM, crm_ids).values(), *state.links_by(Side.WORK, work_ids).values()]
     meant = {(Side.CRM, one) for one in crm_ids} | {(Side.WORK, one) for one in work_ids}
     return Found(
@@ -81,7 +82,7 @@ def _of_person(state: StateReader, code: str) -> Found:
     mentions = _mentions({code, *_names(state, code)})
     entries: list[int] = []
     buried: list[str] = []
-    for entry in state.entries(Filter()):
+    for entry in state.journal():
         if not entry.erased and mentions(_texts(entry)):
             entries.append(entry.id)
         if entry.kind == "unlinked" and entry.crm_id is not None:
@@ -110,7 +111,7 @@ def _names(state: StateReader, code: str) -> set[str]:
     label = re.compile(rf"\s*(\S.*?)\s*\({re.escape(_plain(code))}\)\s*")
     return {
         found[1]
-        for texts in (*map(_texts, state.entries(Filter())), *map(_link_texts, _links(state)))
+        for texts in (*map(_texts, state.journal()), *map(_link_texts, _links(state)))
         for text in texts
         if (found := label.fullmatch(_plain(text)))
     }
@@ -217,10 +218,10 @@ def retire(store: Store, now: datetime, retention: timedelta) -> int:
     done, once a slice.
     """
     limit, behind = now - retention, store.fact(THROUGH) or 0
-    oldest = next(store.entries(Filter(entry=behind + 1)), None)
+    oldest = next(store.journal(entry=behind + 1), None)
     if oldest is None or oldest.at >= limit:
         return 0
-    slice_ = islice(store.entries(Filter(after=behind)), SLICE)
+    slice_ = islice(store.forward(Selection(), after=behind), SLICE)
     old = [(entry.id, entry.erased) for entry in takewhile(lambda entry: entry.at < limit, slice_)]
     due = [number for number, erased in old if not erased]
     with store.transaction() as tx:

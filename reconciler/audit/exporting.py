@@ -11,7 +11,8 @@ from pathlib import Path
 from reconciler import minisign
 from reconciler.audit.bundle import Files, Manifest, write_bundle
 from reconciler.audit.verifying import counted
-from reconciler.core.model import Entry, Filter
+from reconciler.core.model import Entry
+from reconciler.core.search import Selection
 from reconciler.message import Translate
 from reconciler.ports import StateReader
 from reconciler.report.data import entry_data
@@ -62,7 +63,7 @@ def export_bundle(
 
 
 def _entries(state: StateReader, first: int, last: int) -> Iterator[Entry]:
-    return takewhile(lambda entry: entry.id <= last, state.entries(Filter(after=first - 1)))
+    return takewhile(lambda entry: entry.id <= last, state.forward(Selection(), after=first - 1))
 
 
 def _anonymous(entry: Entry) -> Entry:

@@ -7,10 +7,12 @@ import click
 from reconciler import __version__
 from reconciler.cli.auditing import checkpoint, erase, export, inventory, verify
 from reconciler.cli.backfilling import backfill
-from reconciler.cli.cycles import once, rebuild, report
+from reconciler.cli.cycles import once, rebuild
 from reconciler.cli.looking import backup, check, config, history, status, targets, why
+from reconciler.cli.notifying import notify
 from reconciler.cli.pairs import link, retry, unlink
 from reconciler.cli.plans import apply, plan
+from reconciler.cli.reporting import report
 from reconciler.cli.running import daemon
 from reconciler.cli.speaking import HELP_OPTIONS, Speaking, everything, language_option
 from reconciler.cli.steering import ack, pause, restore, resume
@@ -31,7 +33,7 @@ COMMANDS = (
     *(demo, sandbox),
     *(daemon, once, report, plan, apply, backfill, rebuild),
     *(link, unlink, retry, ack, restore, pause, resume),
-    *(targets, status, history, why, backup, check, config),
+    *(targets, status, history, why, backup, check, notify, config),
     *(verify, checkpoint, export, erase, inventory),
 )
 for command in COMMANDS:

@@ -47,7 +47,7 @@ def _examine_state(config_path: str | None, trust: Trust | None, witnesses: list
     from reconciler.audit.verifying import Piece, Witness, examine
 
     settings = app.load(config_path, os.environ)
-    with app.reading_state(settings) as state, bar("verify", state.head()[0]) as progress:
+    with app.reading_state(settings) as state, bar(state.head()[0], "verify") as progress:
         own = [Witness(one.document, one.signature) for one in state.checkpoints()]
         return examine(Piece(state.chain()), [*own, *witnesses], trust or _own(settings), progress)
 
@@ -58,7 +58,7 @@ def _examine_bundle(bundle: Path, trust: Trust | None, witnesses: list[Witness])
 
     with open_bundle(bundle) as opened:
         count = opened.manifest.last - opened.manifest.first + 1
-        with bar("verify", max(count, 0)) as progress:
+        with bar(max(count, 0), "verify") as progress:
             return examine(opened.piece, [*opened.witnesses, *witnesses], trust or opened.trust, progress)
 
 
@@ -104,7 +104,7 @@ def checkpoint(config_path: str | None, output: Path | None) -> int:
     """Say how far the journal goes, signed if [journal] has a key. Keep it elsewhere, for `verify --checkpoint`."""
     from reconciler import app, minisign
     from reconciler.audit.checkpoint import now_of
-    from reconciler.cli.cycles import write_private
+    from reconciler.cli.reporting import write_private
 
     settings = app.load(config_path, os.environ)
     with app.reading_state(settings) as state:
@@ -113,11 +113,11 @@ def checkpoint(config_path: str | None, output: Path | None) -> int:
     if output is None:
         click.echo(statement.text(), nl=False)
     else:
-        write_private(output, statement.text())
+        write_private(output, [statement.text().encode()])
         tell(say("written to {output}", output=output), err=True)
         if secret:
             signed = statement.signed(minisign.secret_key(secret)).text()
-            write_private(output.with_name(f"{output.name}.minisig"), signed)
+            write_private(output.with_name(f"{output.name}.minisig"), [signed.encode()])
     if not secret:
         tell(say("not signed: [journal] names no signing_key_file"), err=True)
     return 0
@@ -142,7 +142,7 @@ def export(config_path: str | None, since: str | None, until: str | None, output
     trust = _own(settings)
     with app.reading_state(settings) as state:
         start, end = state.span(first, last)
-        with bar("export", end - start + 1) as progress:
+        with bar(end - start + 1, "export") as progress:
             count = export_bundle(
                 state,
                 output,

@@ -48,7 +48,7 @@ def backfill(config_path: str | None, since: str | None, limit: int | None, dry_
                 found = await find_old(connection, store, since=first, limit=limit)
                 if len(found) > ASK_FROM and not yes and sys.stdin.isatty():
                     click.confirm(spoken(say("create work items for {count} tasks?", count=len(found))), abort=True)
-                with bar("backfill", len(found)) as progress:
+                with bar(len(found), "backfill") as progress:
                     linked, result = await link_old(connection, writers, store, found, progress=progress)
         tell(say("{linked} of {count} tasks are linked now", linked=linked, count=len(found)))
         if result is None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator
-from datetime import date, datetime, time
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from reconciler.cli.ending import config_option, ending, run
+from reconciler.cli.notifying import describe
 from reconciler.cli.progress import bar
 from reconciler.cli.speaking import document, spoken, tell, translate
 from reconciler.core.model import Field, Side
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 EVERY_SO_MANY: Final = 500
 """Entries between two movements of the progress bar."""
 
-FORMATS: Final = ("text", "json", "csv", "html")
+FORMATS: Final = ("text", "json", "csv", "html", "xlsx")
 
 
 @click.command()
@@ -34,12 +36,13 @@ FORMATS: Final = ("text", "json", "csv", "html")
 def status(config_path: str | None, kind: str) -> int:
     """Last cycles, watermarks, links, pending work and the attention list."""
     from reconciler import app
-    from reconciler.report.data import status_data
     from reconciler.report.render import as_json, status_text
+    from reconciler.report.standing import standing_data
 
     settings = app.load(config_path, os.environ)
     with app.reading_state(settings) as state:
-        data = status_data(settings.connection.name, state)
+        now, poll = app.REAL.clock.now(), settings.schedule.poll
+        data = standing_data(settings.connection.name, state, now=now, poll=poll)
     tell((as_json if kind == "json" else status_text)(data, translate()), nl=False)
     return 0
 
@@ -50,48 +53,55 @@ def status(config_path: str | None, kind: str) -> int:
 @click.option("--item", help="Only this work item.")
 @click.option("--since", metavar="D", help="From this day or moment on (Asia/Ho_Chi_Minh unless it names a zone).")
 @click.option("--until", metavar="D", help="Up to this day (included) or moment.")
+@click.option("--person", help="Only what this person edited or ran; part of the name is enough.")
+@click.option("--project", help="Only pairs whose work item is in this project (its id).")
 @click.option("--field", type=click.Choice([one.value for one in Field]), help="Only this field.")
-@click.option("--kind", help="Only entries of this kind, such as conflict.")
+@click.option("--kind", help="Only entries of this kind, such as conflict or halted.")
 @click.option("--side", type=click.Choice([one.value for one in Side]), help="Only what concerns this side.")
-@click.option("--person", help="Only what this person edited or ran; a part of the name will do.")
 @click.option("--operator", help="Only what this login ran.")
 @click.option("--cycle", type=int, help="Only this cycle.")
 @click.option("--limit", type=click.IntRange(min=1), help="Only the last so many entries.")
-@click.option("--format", "kind_of_answer", type=click.Choice(FORMATS), default="text", help="Form of the answer.")
+@click.option("--format", "form", type=click.Choice(FORMATS), default="text", help="Form of the answer.")
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file (mode 0600).")
 @ending
 def history(
     config_path: str | None,
+    task: str | None,
+    item: str | None,
     since: str | None,
     until: str | None,
     limit: int | None,
-    kind_of_answer: str,
+    form: str,
     output: Path | None,
     **given: Any,
 ) -> int:
     """The journal: when, which pair, which field, old -> new, direction, rule."""
     from reconciler import app
-    from reconciler.cli.cycles import write_private
-    from reconciler.core.model import Filter
+    from reconciler.cli.reporting import write_private
+    from reconciler.core.search import Selection
     from reconciler.report.data import entry_data
     from reconciler.report.journal import FORMS
 
     settings = app.load(config_path, os.environ)
-    wanted = Filter(
+    if form == "xlsx" and output is None and sys.stdout.isatty():
+        raise click.UsageError(spoken(say("a workbook needs a file: give --output FILE")))
+    wanted = Selection(
+        crm_id=task,
+        work_id=item,
         since=moment_of(since, "--since", end=False) if since else None,
         until=moment_of(until, "--until", end=True) if until else None,
         **given,
     )
-    language = translate() if kind_of_answer in ("text", "json") else document(settings.connection.language)
+    language = translate() if form in ("text", "json") else document(settings.connection.language)
     with app.reading_state(settings) as state:
-        found = state.entries(wanted, limit=limit)
+        found = state.forward(wanted, limit=limit)
         if output is None:
-            for part in FORMS[kind_of_answer](map(entry_data, found), language):
-                click.echo(part, nl=False)
+            for piece in FORMS[form](map(entry_data, found), language):
+                click.echo(piece, nl=False)
         else:
-            with bar("history", state.head()[0]) as progress:
+            with bar(state.head()[0], "history") as progress:
                 rows = (entry_data(entry) for entry in _told(found, progress))
-                write_private(output, FORMS[kind_of_answer](rows, language))
+                write_private(output, FORMS[form](rows, language))
             tell(say("written to {output}", output=output), err=True)
     return 0
 
@@ -105,38 +115,38 @@ def _told(entries: Iterable[Entry], progress: Callable[[int], None]) -> Iterator
 
 
 def moment_of(given: str, option: str, *, end: bool) -> datetime:
-    """A day or a moment; a day as an end means the whole day."""
-    from datetime import timedelta
-
-    from reconciler.core.model import ZONE
+    """A day or a moment of the command line; a day as an end means the whole day."""
+    from reconciler.core import search
 
     try:
-        if len(given) <= 10:
-            day = date.fromisoformat(given) + timedelta(days=1 if end else 0)
-            return datetime.combine(day, time(), tzinfo=ZONE)
-        moment = datetime.fromisoformat(given)
-    except ValueError:
-        raise click.BadParameter(
-            spoken(say("{given} is no date; write 2026-03-02 or 2026-03-02T09:00", given=repr(given))),
-            param_hint=option,
-        ) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=ZONE)
+        return search.moment_of(given, end=end)
+    except ValueError as error:
+        raise click.BadParameter(spoken(error.args[0]), param_hint=option) from None
 
 
 @click.command()
-@click.argument("task")
+@click.argument("task", nargs=-1, required=True)
 @config_option
 @ending
-def why(task: str, config_path: str | None) -> int:
-    """The whole story of CRM task TASK on one screen: its link, both sides as last seen, every decision."""
+def why(task: tuple[str, ...], config_path: str | None) -> int:
+    """The whole story of CRM task TASK on one screen: its link, both sides as last seen, every decision.
+
+    TASK is an id of the task or of its work item, or words of the title, without accents if you like.
+    """
     from reconciler import app
     from reconciler.report.data import entry_data, pair_data
+    from reconciler.report.finding import find
     from reconciler.report.journal import why_text
+    from reconciler.report.render import found_text
 
     settings = app.load(config_path, os.environ)
     with app.reading_state(settings) as state:
-        data = pair_data(state, task)
-        rows = [entry_data(entry) for entry in state.journal(crm_id=task)]
+        found = find(state, " ".join(task))
+        if found["task"] is None:
+            tell(found_text(found, translate()), nl=False)
+            return 0
+        data = pair_data(state, found["task"])
+        rows = [entry_data(entry) for entry in state.journal(crm_id=found["task"])]
     tell(why_text(data, rows, translate()), nl=False)
     return 0
 
@@ -221,6 +231,7 @@ def check(config_path: str | None) -> int:
             )
         )
     tell(say("status: the laws of the two maps are proven for every known status"))
+    describe(settings)
     return run(_check(settings))
 
 

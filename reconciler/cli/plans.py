@@ -20,10 +20,11 @@ from reconciler.message import say
 def plan(config_path: str | None, output: Path, exit_code: bool) -> int:
     """Save a dry run as a plan file that `apply` can carry out once."""
     from reconciler import app
-    from reconciler.cli.cycles import report_code, write_private
+    from reconciler.cli.reporting import report_code, write_private
     from reconciler.dryrun import foresee
     from reconciler.planfile import plan_file
-    from reconciler.report.render import as_text
+    from reconciler.report.dry_document import dry_document
+    from reconciler.report.text import document_text
 
     settings = app.load(config_path, os.environ)
 
@@ -33,8 +34,10 @@ def plan(config_path: str | None, output: Path, exit_code: bool) -> int:
             async with app.connect(settings) as connection:
                 data, prospect = await foresee(connection, state)
         operations = prospect.checked.operations
-        write_private(output, plan_file(operations, app.identity(settings), prospect.moment.now))
-        tell(as_text(data, translate()), nl=False)
+        saved = plan_file(operations, app.identity(settings), prospect.moment.now)
+        write_private(output, [saved.encode()])
+        for line in document_text(dry_document(data), translate()):
+            tell(line, nl=False)
         tell(say("saved to {output}", output=output), err=True)
         return report_code(data, exit_code)
 

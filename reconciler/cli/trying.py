@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import os
+from pathlib import Path
 
 import click
 
@@ -16,9 +18,12 @@ from reconciler.message import say
 @ending
 def demo(once: bool) -> int:
     """Play a working day on a bundled sandbox of both systems and print what flowed where and why."""
+    from reconciler.daemon.log import configure
     from reconciler.demo import play
 
-    return play(tell, stay=not once)
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:  # what happens is told in sentences, from the journal
+        configure(os.environ, stream=nowhere)
+        return play(tell, stay=not once)
 
 
 class _WithFaults(click.Command):

@@ -477,25 +477,6 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Filter:
-    """Which journal entries are asked for; None asks for all. `task` or `item` matches either way, `until` is
-    exclusive, `person` is part of whom the giving side names or of who ran a command, `after` is an entry's id."""
-
-    task: str | None = None
-    item: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    entry: int | None = None
-    field: Field | None = None
-    kind: str | None = None
-    side: Side | None = None
-    person: str | None = None
-    operator: str | None = None
-    cycle: int | None = None
-    after: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
     """A signed statement of how far the journal went: `document` names `entry` and its hash; `signature` is a
     `.minisig` file over it."""
@@ -504,6 +485,18 @@ class Checkpoint:
     at: datetime
     document: str
     signature: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extent:
+    """How long the journal is. `head` is the hash of its last entry; together with `entries` it anchors all of them.
+
+    `kinds` counts the entries behind a given one, by kind and by the side where something was written.
+    """
+
+    entries: int
+    head: str
+    kinds: Mapping[tuple[str, Side | None], int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,13 +6,14 @@ value that one of our own unclear writes was to bring is our write arriving late
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from reconciler.core import text
-from reconciler.core.lenses import Lens, Lenses
+from reconciler.core.lenses import Lens, Lenses, empty
 from reconciler.core.model import Entry, Field, Half, Link, Record, Side, Value, Wanted
 
 
@@ -87,6 +88,13 @@ def _evidence(half: Half, record: Record, ours: str | None) -> datetime | None:
     return None if record.modified == half.modified or own else record.modified
 
 
+def edited(half: Half) -> bool:
+    """Whether somebody edited the record, in any field, since the pair was last seen agreeing."""
+    if half.modified is None or half.modified == half.own_stamp:
+        return False
+    return half.agreed is None or half.modified > half.agreed
+
+
 def with_half(link: Link, side: Side, half: Half) -> Link:
     return replace(link, crm=half) if side is Side.CRM else replace(link, work=half)
 
@@ -102,7 +110,7 @@ def absorb_late(link: Link, lenses: Lenses, ours: Mapping[Side, str | None]) -> 
         lens, value = lenses[want.field], target.seen.get(want.field)
         if not lens.same(want.side, value, want.value) or lens.same(want.side, value, target.base.get(want.field)):
             continue
-        if _typed(target, want, lenses, ours[want.side]):
+        if _typed(target, want, link.wanted, lenses, ours[want.side]):
             continue
         mine = ours[want.side] is not None and target.author == ours[want.side]
         own = target.modified if mine else target.own_stamp
@@ -113,14 +121,22 @@ def absorb_late(link: Link, lenses: Lenses, ours: Mapping[Side, str | None]) -> 
     return link
 
 
-def _typed(half: Half, want: Wanted, lenses: Lenses, ours: str | None) -> bool:
-    """Whether a person was the record's last editor, and changed nothing else that could be seen: then it was this."""
-    if ours is None or half.author is None or half.author == ours:
+FEW: Final = (Field.STATUS, Field.OWNER)
+"""Fields of few values: by chance a person may choose what our write was to bring. Elsewhere only clearing is so."""
+
+
+def _typed(half: Half, want: Wanted, wanted: Iterable[Wanted], lenses: Lenses, ours: str | None) -> bool:
+    """Whether a person was the record's last editor, and nothing but this field can be what that person changed."""
+    chance = want.field in FEW or empty(want.value)
+    if not chance or ours is None or half.author is None or half.author == ours:
         return False
+    known = {name: [half.base.get(name)] for name in lenses if name is not want.field}
+    for other in wanted:
+        if other.side is want.side and other.field in known:
+            known[other.field].append(other.value)
     return all(
-        lens.same(want.side, half.seen.get(name), half.base.get(name))
-        for name, lens in lenses.items()
-        if name is not want.field
+        any(lenses[name].same(want.side, half.seen.get(name), value) for value in values)
+        for name, values in known.items()
     )
 
 

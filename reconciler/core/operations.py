@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from reconciler.core.evidence import Evidence
 from reconciler.core.model import Aside, Candidate, Field, Side, Value, Values
@@ -108,6 +109,17 @@ def kind(operation: Operation) -> str:
 def name(operation: Operation) -> str:
     """The kind, and for an update the side that it changes: the key of a count."""
     return f"update_{operation.side}" if isinstance(operation, Update) else kind(operation)
+
+
+def outline(operations: Iterable[Operation]) -> list[list[Any]]:
+    """What the operations touch, without any value: kind, side, CRM id, work item id and fields of each."""
+    rows: list[list[Any]] = []
+    for one in operations:
+        side = Side.WORK if isinstance(one, Create) else one.side
+        work_id = None if isinstance(one, Create) else one.work_id
+        names = one.values if isinstance(one, Create) else [change.field for change in getattr(one, "changes", ())]
+        rows.append([kind(one), side.value, one.crm_id, work_id, [name.value for name in names]])
+    return rows
 
 
 def fingerprint(operations: Iterable[Operation]) -> str:

@@ -32,7 +32,7 @@ from reconciler.core.model import (
     Value,
 )
 from reconciler.core.moment import Moment
-from reconciler.core.observe import with_half
+from reconciler.core.observe import edited, with_half
 from reconciler.core.operations import (
     ConflictLine,
     Create,
@@ -395,17 +395,12 @@ def _plan_loss(link: Link, lost: Side, policy: Policy, moment: Moment, draft: _D
     other = link.half(lost.other)
     flagged = link.half(lost).presence is Presence.DELETED
     both = other.presence in (Presence.DELETED, Presence.GONE)
-    edited = (
-        not both
-        and other.modified is not None
-        and other.modified != other.own_stamp
-        and (other.agreed is None or other.modified > other.agreed)
-    )
+    survives = not both and edited(other)
     ids = {"crm_id": link.crm.id, "work_id": link.work.id, "title": link.title}
-    if policy.propagate_deletes and flagged and not both and not edited:
+    if policy.propagate_deletes and flagged and not both and not survives:
         draft.operations.append(Delete(side=lost.other, **ids))
     else:
-        reason = "deleted_elsewhere" if edited else "deleted" if flagged else "absent"
+        reason = "deleted_elsewhere" if survives else "deleted" if flagged else "absent"
         draft.operations.append(Unlink(side=lost, reason=reason, **ids))
     draft.links[link.crm.id] = replace(link, dirty_since=link.dirty_since or moment.now)
 

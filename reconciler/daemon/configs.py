@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from reconciler import app
 from reconciler.errors import ConfigError, Problem
 from reconciler.message import say
@@ -65,6 +67,18 @@ class Configs:
         if held is not None and _state(held) != _state(settings):
             raise refusal("state.url", say("cannot change while the daemon runs; restart it"))
         return settings
+
+
+def changed_keys(before: BaseModel, after: BaseModel, section: str = "") -> list[str]:
+    """The keys whose values differ, sorted; secrets too, by their names only."""
+    found: list[str] = []
+    for name in type(before).model_fields:
+        old, new = getattr(before, name), getattr(after, name)
+        if isinstance(old, BaseModel):
+            found += changed_keys(old, new, f"{section}{name}.")
+        elif old != new:
+            found.append(section + name)
+    return sorted(found)
 
 
 def _state(settings: Settings) -> str:

@@ -19,6 +19,7 @@ from reconciler.configured import record_config
 from reconciler.connection import Connection, Writers
 from reconciler.core.model import Offset, Side
 from reconciler.cycle import Result, observe_cycle, run_cycle
+from reconciler.daemon.configs import changed_keys
 from reconciler.daemon.happening import Asked, Ended, Happening
 from reconciler.daemon.stopping import Stop, Stopped, stoppable, watched
 from reconciler.errors import Halted, LeaseHeld, ReconcilerError, UsageError
@@ -115,21 +116,21 @@ class Keeper:
     async def change(self, settings: Settings) -> list[str] | None:
         """Go on with other settings from the next cycle on; the state must be the same one.
 
-        Returns the keys that changed, or None if nothing did. Raises what is wrong with the settings; then the old
-        ones stay.
+        Returns the keys that changed, secrets by name too, or None if nothing did. Raises what is wrong with the
+        settings; then the old ones stay.
         """
         if settings == self.settings:
             if self._store is not None:
                 _note(self._store, REFUSED, None)
             return None
         async with self._turn:
-            changed: list[str] = []
+            changed = changed_keys(self.settings, settings)
             if self._store is not None:
                 app.check_identity(settings, self._store)
                 wired, wires = await self._wire(settings)
                 await self._unwire()
                 self._wired, self._wires = wired, wires
-                changed = record_config(settings, self._store, self._world.clock.now())
+                record_config(settings, self._store, self._world.clock.now())
                 _note(self._store, REFUSED, None)
             self.settings = settings
             return changed

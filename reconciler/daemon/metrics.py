@@ -72,6 +72,9 @@ class Metrics:
             **made,
         )
         self._commands = Counter("commands", "Commands handed over", ("connection", "command", "exit_code"), **made)
+        self._notices = Counter(
+            "notices", "Notices by how they ended, sent or dropped", ("connection", "way", "outcome"), **made
+        )
         self._requests = Counter(
             "requests", "HTTP requests by status; 'none' is no answer", ("connection", "side", "status"), **made
         )
@@ -107,6 +110,10 @@ class Metrics:
             elif entry.kind in LANDED and entry.side is not None and (lag := _lag(entry, offsets)) is not None:
                 direction = f"{entry.side.other.value}_to_{entry.side.value}"
                 self._lag.labels(keeper.name, direction).observe(lag)
+
+    def notice(self, connection: str, way: str, outcome: str) -> None:
+        """Count a notice that was sent or dropped."""
+        self._notices.labels(connection, way, outcome).inc()
 
     def watch(self, connection: str, side: Side, way: httpx.AsyncBaseTransport) -> httpx.AsyncBaseTransport:
         """The same way to a side, with its requests counted and timed."""

@@ -15,6 +15,7 @@ from typing import Any, Final
 from reconciler import __version__, app
 from reconciler.daemon.configs import Configs
 from reconciler.daemon.happening import Happening
+from reconciler.daemon.herald import Herald
 from reconciler.daemon.keeper import Keeper
 from reconciler.daemon.log import logger
 from reconciler.daemon.metrics import Metrics
@@ -45,7 +46,10 @@ ORDER: Final = (2, 7, 1, 5, 6)
 
 
 class Daemon:
-    """`given` are config files, and folders whose `.toml` files are configs, each of one connection."""
+    """`given` are config files, and folders whose `.toml` files are configs, each of one connection.
+
+    `started` is set once their schedule runs; `page` is the address of the status page, empty while there is none.
+    """
 
     def __init__(
         self,
@@ -56,6 +60,7 @@ class Daemon:
         notifier: Notifier | None = None,
     ) -> None:
         self.keepers: dict[Path, Keeper] = {}
+        self.heralds: dict[Path, Herald] = {}
         self.refused: dict[Path, ReconcilerError] = {}
         self.timetable = Timetable(world.clock, self._broken)
         self.metrics = Metrics(world.clock, self._kept)
@@ -64,8 +69,11 @@ class Daemon:
         self._notifier = notifier or Notifier(env)
         self.pulse = min(PULSE, (self._notifier.watchdog or 3 * PULSE) / 3)
         self._log = logger()
+        self.started = asyncio.Event()
+        self.page = ""
         self._ending = asyncio.Event()
         self._reload = asyncio.Event()
+        self._reloaded = asyncio.Event()
         self._bug: BaseException | None = None
         self._ready = False
         self._status = ""
@@ -80,11 +88,12 @@ class Daemon:
         """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._ending.set)
+            loop.add_signal_handler(number, self.stop)
         loop.add_signal_handler(signal.SIGHUP, self._reload.set)
         self._seen = self._configs.digest()
         await self._start()
         self._log.info("daemon.started", version=__version__, connections=len(self.keepers))
+        self.started.set()
         works = (self._pulse(), self._reloads(), self._watch(), self._serve())
         tasks = [asyncio.create_task(self._guarded(work)) for work in works]
         try:
@@ -95,6 +104,15 @@ class Daemon:
             self._log.critical("daemon.broken", exc_info=self._bug)
         self._log.info("daemon.stopped")
         return 1 if self._bug is not None else 0
+
+    @property
+    def stopping(self) -> bool:
+        """Whether a signal, a bug or `stop` has asked it to end."""
+        return self._ending.is_set()
+
+    def stop(self) -> None:
+        """Ask it to stop in good order, as a signal does."""
+        self._ending.set()
 
     async def _start(self) -> None:
         failures: list[Exception] = []
@@ -115,12 +133,14 @@ class Daemon:
     async def _begin(self, path: Path, settings: Settings) -> list[Exception]:
         """Open a connection; one that cannot be opened is tried again at each of its ticks."""
         narrator = Narrator()
+        herald = self.heralds[path] = Herald(self._world.clock, self.metrics.notice)
 
         def hear(happening: Happening) -> None:
             try:
                 narrator(happening)
                 self.metrics.hear(keeper, happening)
                 self._announce()
+                herald.hear(happening, keeper.settings, keeper.store)
             except Exception as error:  # a bug; what happened has happened all the same
                 self._log.error("telling.failed", connection=keeper.name, exc_info=error)
 
@@ -169,6 +189,7 @@ class Daemon:
             for path in [path for path in self.refused if path not in files]:
                 del self.refused[path]
             await asyncio.gather(*(self._again(path) for path in files))
+            self._reloaded.set()
             self._notifier.say(ready=1, status=self._status)
             self._announce()
 
@@ -199,6 +220,7 @@ class Daemon:
             self.timetable.drop(f"{path} {job}")
         keeper = self.keepers.pop(path)
         keeper.stop.ask()
+        await self.heralds.pop(path).close()
         await keeper.close()
         self._log.info("connection.removed", connection=keeper.name)
 
@@ -242,18 +264,45 @@ class Daemon:
         ]
 
     async def _serve(self) -> None:
-        """Metrics and health, at the address of the first connection."""
-        from reconciler.daemon.web import routes, serve
+        """Metrics, health and the page, at the address of the first connection, wherever that is after a reload."""
+        while True:
+            address = self._address()
+            serving = asyncio.create_task(self._guarded(self._serve_at(address)))
+            try:
+                while self._address() == address:
+                    self._reloaded.clear()
+                    await self._reloaded.wait()
+            finally:
+                serving.cancel()
+                await asyncio.gather(serving, return_exceptions=True)
 
-        host, port = next(iter(self.keepers.values())).settings.web.address
+    def _address(self) -> tuple[str, int] | None:
+        """Where to listen; None without any connection."""
+        return next((keeper.settings.web.address for keeper in self.keepers.values()), None)
+
+    async def _serve_at(self, address: tuple[str, int] | None) -> None:
+        from reconciler.daemon.web import routes, serve
+        from reconciler.page.routes import page
+
+        if address is None:
+            return
+        host, port = address
 
         def listening(port: int) -> None:
+            self.page = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
             self._log.info("web.listening", host=host, port=port)
 
         try:
-            await serve(routes(self, self.metrics), (host, port), listening)
+            shown = page(self._shown, self._world)
+            await serve([*routes(self, self.metrics), shown], (host, port), listening)
         except OSError as error:
             self._log.warning("web.failed", host=host, port=port, reason=str(error.strerror))
+        finally:
+            self.page = ""
+
+    def _shown(self) -> list[Settings]:
+        """The connections of the status page, as they are now."""
+        return [keeper.settings for keeper in self.keepers.values()]
 
     def _announce(self) -> None:
         """Tell systemd in words how it goes, if that changed; and once that the daemon is ready."""
@@ -315,7 +364,7 @@ class Daemon:
             keeper.stop.ask()
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, *(herald.close() for herald in self.heralds.values()), return_exceptions=True)
         closing = [asyncio.ensure_future(keeper.close()) for keeper in self.keepers.values()]
         drained = await self.timetable.stop(within=DRAIN)
         _, late = await asyncio.wait(closing, timeout=LAST) if closing else ((), ())

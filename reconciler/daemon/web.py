@@ -1,4 +1,4 @@
-"""The daemon over HTTP, in its own event loop: metrics and health, for machines on this host.
+"""The daemon over HTTP: metrics and health for machines, the status page for people, all on this host.
 
 A port that is taken is no reason to stop: the connections go on without it.
 """

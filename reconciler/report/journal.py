@@ -10,13 +10,31 @@ from typing import Final
 from jinja2 import Environment, PackageLoader
 
 from reconciler.message import Translate, into, joined, say, word
+from reconciler.report.csv import csv_lines
 from reconciler.report.data import Json, utc
-from reconciler.report.render import csv_lines, local, shown, told
+from reconciler.report.document import Column, Form, Table, local, shown
+from reconciler.report.render import told
+from reconciler.report.xlsx import table_xlsx
 
-HISTORY: Final = (
-    "id", "at", "cycle", "kind", "crm_id", "work_id", "side", "field", "old", "new", "rule", "reason", "changed_by",
-    "operator",
-)  # fmt: skip
+COLUMNS: Final = (
+    Column(key="id", heading=say("Entry"), form=Form.COUNT),
+    Column(key="at", heading=say("When"), form=Form.MOMENT),
+    Column(key="cycle", heading=say("Cycle"), form=Form.COUNT),
+    Column(key="kind", heading=say("What"), form=Form.WORD),
+    Column(key="crm_id", heading=say("CRM task"), form=Form.ID),
+    Column(key="work_id", heading=say("Work item"), form=Form.ID),
+    Column(key="side", heading=say("Side"), form=Form.WORD),
+    Column(key="field", heading=say("Field"), form=Form.WORD),
+    Column(key="old", heading=say("Before"), form=Form.VALUE),
+    Column(key="new", heading=say("After"), form=Form.VALUE),
+    Column(key="rule", heading=say("Rule"), form=Form.WORD),
+    Column(key="reason", heading=say("Reason"), form=Form.WORD),
+    Column(key="changed_by", heading=say("Edited by")),
+    Column(key="operator", heading=say("Operator")),
+)
+"""What a table tells of an entry."""
+
+HISTORY: Final = tuple(column.key for column in COLUMNS)
 
 Rows = Iterable[Json]
 """Entries as `data.entry_data` gives them, oldest first."""
@@ -27,7 +45,7 @@ def as_text(rows: Rows, translate: Translate) -> Iterator[str]:
     return (f"{into(_entry_line(row), translate)}\n" for row in rows)
 
 
-def as_json(rows: Rows, _: Translate) -> Iterator[str]:
+def as_json(rows: Rows) -> Iterator[str]:
     """For a program: one array."""
     separator = "[\n"
     for row in rows:
@@ -36,15 +54,9 @@ def as_json(rows: Rows, _: Translate) -> Iterator[str]:
     yield "\n]\n" if separator == ",\n" else "[]\n"
 
 
-def as_csv(rows: Rows, _: Translate) -> Iterator[str]:
+def history_lines(rows: Rows) -> Iterator[str]:
     """For a spreadsheet, the same in both languages."""
-    yield "\ufeff"
-    yield from csv_lines(HISTORY, ([row[name] for name in HISTORY] for row in rows))
-
-
-def as_html(rows: Rows, translate: Translate) -> Iterator[str]:
-    """One file that opens by double-click."""
-    return page(rows, translate, title="")
+    return csv_lines(HISTORY, ([row[name] for name in HISTORY] for row in rows))
 
 
 def page(rows: Rows, translate: Translate, *, title: str, made_at: datetime | None = None) -> Iterator[str]:
@@ -60,11 +72,20 @@ def page(rows: Rows, translate: Translate, *, title: str, made_at: datetime | No
     return template.generate(rows=rows, title=title, made_at=utc(made_at), _=translate, language=language)
 
 
-FORMS: Final[Mapping[str, Callable[[Rows, Translate], Iterator[str]]]] = {
-    "text": as_text,
-    "json": as_json,
-    "csv": as_csv,
-    "html": as_html,
+def _table(rows: Rows) -> Table:
+    return Table(key="journal", title=say("Journal"), columns=COLUMNS, rows=rows)
+
+
+def _bytes(pieces: Iterator[str]) -> Iterator[bytes]:
+    return (piece.encode("utf-8", "replace") for piece in pieces)
+
+
+FORMS: Final[Mapping[str, Callable[[Rows, Translate], Iterator[bytes]]]] = {
+    "text": lambda rows, translate: _bytes(as_text(rows, translate)),
+    "json": lambda rows, _: _bytes(as_json(rows)),
+    "csv": lambda rows, _: _bytes(history_lines(rows)),
+    "html": lambda rows, translate: _bytes(page(rows, translate, title="")),
+    "xlsx": lambda rows, translate: table_xlsx(_table(rows), translate),
 }
 
 

@@ -182,7 +182,10 @@ def _decoded(info: FieldInfo, text: str) -> Any:
 
 
 class _SecretFiles(_Source):
-    """The credentials that are neither in the file nor in a variable: from `*_file`, else from systemd."""
+    """The credentials that are neither in the file nor in a variable: from `*_file`, else from systemd.
+
+    One that has a default may be missing.
+    """
 
     def __call__(self) -> dict[str, Any]:
         values: dict[str, Any] = {}
@@ -190,8 +193,7 @@ class _SecretFiles(_Source):
             table = self.current_state.get(section, {})
             if isinstance(table, dict):
                 try:
-                    if found := self._secret(section, key, table):
-                        values[section] = found
+                    values.setdefault(section, {}).update(self._secret(section, key, table))
                 except ConfigError as error:
                     self.origin.problems.extend(error.problems)
         return values
@@ -208,8 +210,8 @@ class _SecretFiles(_Source):
         for credential in self._credentials(f"{section}_{key}"):
             if _is_file(credential):
                 return {key: self._content(credential, (section, key))}
-        info = _field_at((section, key))
-        if info is not None and not info.is_required():
+        secret = _field_at((section, key))
+        if secret is not None and not secret.is_required():
             return {}
         ways = say("give {key} or {key}_file, or load systemd's credential {name}", key=key, name=f"{section}_{key}")
         raise self._fault((section, key), say("is missing; {ways}", ways=ways))

@@ -12,11 +12,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from reconciler.core.model import Direction, Side
+from reconciler.message import say
 from reconciler.settings.values import (
     BaseUrl,
     Count,
@@ -27,6 +28,10 @@ from reconciler.settings.values import (
     DurationOrZero,
     Hour,
     Listen,
+    MailAddress,
+    OptionalHour,
+    OptionalListen,
+    OptionalMailAddress,
     Percent,
     Proxy,
     Rate,
@@ -35,13 +40,22 @@ from reconciler.settings.values import (
     SigningKey,
     StateUrl,
     Target,
+    Webhook,
     Word,
     Words,
+    is_loopback,
     listen_address,
     shown,
 )
 
-SECRETS: Final = (("crm", "client_secret"), ("work", "secret_key"), ("journal", "signing_key"))
+SECRETS: Final = (
+    ("crm", "client_secret"),
+    ("work", "secret_key"),
+    ("journal", "signing_key"),
+    ("notify", "smtp_password"),
+    ("notify", "webhook_token"),
+    ("notify", "webhook_key"),
+)
 """Section and key of each credential. `<key>_file` names a file instead, `<section>_<key>` is systemd's credential."""
 
 _FIELD = "direction of edits: both | crm_to_work | work_to_crm | off"
@@ -324,6 +338,64 @@ class Web(Section):
         return listen_address(self.listen)
 
 
+class Notify(Section):
+    """Notices that leave this machine. Without a mail server and without a webhook there are none."""
+
+    smtp: OptionalListen = Field(default="", description="HOST:PORT of a mail server; empty: no mail")
+    smtp_security: Literal["starttls", "tls", "none"] = Field(
+        default="starttls",
+        description="starttls | tls, encrypted from the first byte on | none, only to a loopback address",
+    )
+    smtp_user: str = Field(default="", description="user at the mail server; empty: it asks for none")
+    smtp_password: SecretStr = Field(default=SecretStr(""), description="the user's password; better in a file")
+    smtp_password_file: str = Field(
+        default="", description="file that holds the password, mode 0600; empty: systemd's notify_smtp_password, if any"
+    )
+    sender: OptionalMailAddress = Field(default="", description="mail address that notices come from")
+    to: tuple[MailAddress, ...] = Field(default=(), description="mail addresses that get notices")
+    webhook: Webhook = Field(
+        default=SecretStr(""),
+        description="address that gets each notice as a POST with JSON; https unless on this machine; empty: none",
+    )
+    webhook_token: SecretStr = Field(default=SecretStr(""), description="bearer token; better in a file")
+    webhook_token_file: str = Field(
+        default="", description="file that holds the token, mode 0600; empty: systemd's notify_webhook_token, if any"
+    )
+    webhook_key: SecretStr = Field(
+        default=SecretStr(""), description="key of the HMAC-SHA256 in X-Reconciler-Signature; better in a file"
+    )
+    webhook_key_file: str = Field(
+        default="", description="file that holds the key, mode 0600; empty: systemd's notify_webhook_key, if any"
+    )
+    digest: OptionalHour = Field(
+        default="07:30", description="hour of the daily digest, HH:MM in Asia/Ho_Chi_Minh; empty: none"
+    )
+    personal: bool = Field(
+        default=False,
+        description="whether notices may quote titles, names and values of records; subjects never do",
+    )
+
+    @property
+    def server(self) -> tuple[str, int]:
+        """Host and port of the mail server, if there is one."""
+        return listen_address(self.smtp)
+
+    @model_validator(mode="after")
+    def _complete(self) -> Notify:
+        mail, hook = bool(self.smtp), bool(self.webhook.get_secret_value())
+        if mail and not (self.sender and self.to):
+            raise ValueError(say("mail needs sender and to beside smtp"))
+        if not mail and (self.smtp_user or self.sender or self.to):
+            raise ValueError(say("mail needs smtp, the mail server"))
+        if bool(self.smtp_user) != bool(self.smtp_password.get_secret_value()):
+            raise ValueError(say("smtp_user and its password are given together, or neither"))
+        if mail and self.smtp_security == "none" and not is_loopback(self.server[0]):
+            raise ValueError(say('smtp_security = "none" is allowed to a loopback address only'))
+        if not hook and (self.webhook_token.get_secret_value() or self.webhook_key.get_secret_value()):
+            raise ValueError(say("webhook_token and webhook_key need webhook, the address"))
+        return self
+
+
 class Wire(Section):
     """Corrections of what the adapters assume about the two APIs; the adapters check the keys."""
 
@@ -362,6 +434,7 @@ class Settings(BaseSettings):
     )
     http: Http = Http()
     web: Web = Web()
+    notify: Notify = Notify()
     wire: Wire = Wire()
 
     @classmethod
@@ -375,7 +448,7 @@ class Settings(BaseSettings):
     def public(self) -> dict[str, Any]:
         """What decides what is done, as JSON data: no secrets, no address of the state, nothing that only shows."""
         hidden: dict[str, Any] = {section: {key} for section, key in SECRETS}
-        shows: dict[str, Any] = {"connection": {"language"}, "web": True}
+        shows: dict[str, Any] = {"connection": {"language"}, "web": True, "notify": True}
         return self.model_dump(mode="json", exclude={**hidden, **shows, "state": True, "http": {"proxy"}})
 
     def fingerprint(self) -> str:

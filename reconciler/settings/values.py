@@ -7,6 +7,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, Final
@@ -98,7 +99,8 @@ def _target(given: object) -> object:
     return str(given) if isinstance(given, int) and not isinstance(given, bool) else given
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is this machine."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -117,15 +119,26 @@ def _split(url: str) -> SplitResult:
     return parts
 
 
-def _base_url(url: str) -> str:
+def _guarded(url: str) -> str:
+    """An address that nobody on the way can read: https, or on this machine; credentials have their own keys."""
     parts = _split(url)
     if parts.username is not None or parts.password is not None:
         raise ValueError(say("must not hold a user name or password; credentials have their own keys"))
-    if "?" in url or "#" in url:  # also with nothing behind it: paths are appended to the address
-        raise ValueError(say("must end with the path; remove what follows ? or #"))
-    if parts.scheme != "https" and not _is_loopback(parts.hostname or ""):
+    if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
         raise ValueError(say("must begin with https://; plain http is allowed to a loopback address only"))
+    return url
+
+
+def _base_url(url: str) -> str:
+    if "?" in _guarded(url) or "#" in url:  # also with nothing behind it: paths are appended to the address
+        raise ValueError(say("must end with the path; remove what follows ? or #"))
     return url.rstrip("/")
+
+
+def _webhook(url: SecretStr) -> SecretStr:
+    if url.get_secret_value():
+        _guarded(url.get_secret_value())
+    return url
 
 
 def _proxy(url: SecretStr) -> SecretStr:
@@ -185,6 +198,11 @@ def _listen(text: str) -> str:
     return text
 
 
+def _or_empty(check: Callable[[str], str]) -> Callable[[str], str]:
+    """The same rule, for a setting that may also be empty."""
+    return lambda text: check(text) if text else text
+
+
 Duration = Annotated[timedelta, _Duration()]
 DurationOrZero = Annotated[timedelta, _Duration(least=timedelta(0))]
 DurationFromSecond = Annotated[timedelta, _Duration(least=timedelta(seconds=1))]
@@ -199,9 +217,12 @@ Target = Annotated[
 Count = Annotated[int, Field(strict=True, ge=1)]
 Percent = Annotated[float, Field(strict=True, gt=0, le=100)]
 Rate = Annotated[float, Field(strict=True, gt=0, le=10_000)]
-Hour = Annotated[
-    str, _Text(r"([01][0-9]|2[0-3]):[0-5][0-9]", say('must be an hour and minute in quotes, such as "08:00"'))
-]
+_HOUR: Final = _Text(r"([01][0-9]|2[0-3]):[0-5][0-9]", say('must be an hour and minute in quotes, such as "08:00"'))
+Hour = Annotated[str, _HOUR]
+OptionalHour = Annotated[str, AfterValidator(_or_empty(_HOUR.check))]
+_MAIL: Final = _Text(r"[^\s@<>,;:\"()\\]+@[A-Za-z0-9.-]+", say("must be a mail address such as it@example.vn"))
+MailAddress = Annotated[str, _MAIL]
+OptionalMailAddress = Annotated[str, AfterValidator(_or_empty(_MAIL.check))]
 Secret = Annotated[SecretStr, Field(min_length=1)]
 SigningKey = Annotated[SecretStr, AfterValidator(_signing_key)]
 
@@ -209,4 +230,6 @@ BaseUrl = Annotated[str, AfterValidator(_base_url)]
 Proxy = Annotated[SecretStr, AfterValidator(_proxy)]
 ReadableFile = Annotated[str, AfterValidator(_readable)]
 StateUrl = Annotated[SecretStr, AfterValidator(_state_url)]
+Webhook = Annotated[SecretStr, AfterValidator(_webhook)]
 Listen = Annotated[str, AfterValidator(_listen)]
+OptionalListen = Annotated[str, AfterValidator(_or_empty(_listen))]

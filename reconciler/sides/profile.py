@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from reconciler.core.model import Field
 from reconciler.errors import ConfigError, Problem
@@ -16,7 +17,8 @@ from reconciler.message import say
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """What both wire formats have: batch sizes and known limits, in records and characters."""
+    """What both wire formats have: batch sizes and known limits, in records and characters. `page` is the address of a
+    record in a browser, with {id}, for links in reports; empty: not known."""
 
     page_size: int = 100
     by_id: int = 100
@@ -24,6 +26,7 @@ class Profile:
     title_limit: int = 255
     description_limit: int = 10_000
     scan_passes: int = 5
+    page: str = ""
 
     @property
     def lengths(self) -> Mapping[Field, int]:
@@ -54,6 +57,9 @@ def _wrong(key: str, present: object, value: object) -> str:
     if isinstance(present, tuple):
         words = isinstance(value, tuple) and all(isinstance(one, str) and one for one in value)
         return "" if words else say("must be a list of words")
+    if key == "page":
+        wrong = say("must be an https address with {place}", place="{id}")
+        return "" if isinstance(value, str) and _linkable(value) else wrong
     if isinstance(present, str):
         return "" if isinstance(value, str) and value else say("must be a text")
     least = 0 if key == "first_page" else 1
@@ -63,6 +69,14 @@ def _wrong(key: str, present: object, value: object) -> str:
         if whole and isinstance(value, int) and value >= least
         else say("must be a whole number, at least {least}", least=least)
     )
+
+
+def _linkable(page: str) -> bool:
+    """Whether a link in a report may lead there: https, or this machine, and the id in its place."""
+    address = urlsplit(page)
+    ours = address.hostname in ("127.0.0.1", "::1", "localhost")
+    safe = address.scheme == "https" or (address.scheme == "http" and ours)
+    return safe and bool(address.hostname) and "{id}" in page and "{id}" not in address.netloc
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

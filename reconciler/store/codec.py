@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from reconciler.core.condition import condition
 from reconciler.core.model import (
     Aside,
     Code,
@@ -195,19 +196,6 @@ def _written_out(written: Written) -> Row:
 
 def _written_in(data: Loaded) -> Written:
     return Written(side=Side(data["side"]), before=value_in(data["before"]), source=value_in(data["source"]))
-
-
-def condition(link: Link) -> str:
-    """The worst condition of a pair; each is also the name of a count in `Tally`."""
-    if any(aside.until is None for aside in link.aside.values()):
-        return "attention"
-    if link.frozen:
-        return "frozen"
-    if link.aside:
-        return "set_aside"
-    if link.dirty_since is not None:
-        return "pending"
-    return "accepted" if link.differences else "equal"
 
 
 def link_row(link: Link) -> Row:

@@ -30,6 +30,9 @@ from reconciler.store import schema
 from reconciler.store.tables import METADATA
 
 COPY_TRIES: Final = 5
+_written: set[Path] = set()
+"""The databases that this process has open for writing."""
+
 _CANNOT_OPEN: Final = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY})
 
 _WRITER_PRAGMAS: Final = (
@@ -182,7 +185,17 @@ def open_writer(url: str) -> Opened:
         except BaseException:
             opened.close()
             raise
-        return opened
+        return opened if path is None else _noted(opened, path)
+
+
+def _noted(opened: Opened, path: Path) -> Opened:
+    _written.add(path)
+
+    def close() -> None:
+        opened.close()
+        _written.discard(path)
+
+    return Opened(opened.connection, close)
 
 
 def _create(path: Path) -> None:
@@ -220,7 +233,7 @@ def open_reader(url: str) -> Opened:
     """A snapshot that stays as it is until closed, even while another process writes. Changes nothing on disk.
 
     Without a file: an empty state in memory. In a folder that cannot be written, SQLite may be unable to read a WAL
-    database; then a private copy is read. Raises StateError.
+    database; then a private copy is read, unless this very process writes it. Raises StateError.
     """
     path = database_path(url)
     with translated():
@@ -229,7 +242,7 @@ def open_reader(url: str) -> Opened:
         try:
             return _snapshot(path, lambda: None)
         except sqlite3.OperationalError as error:
-            if primary_code(error) not in _CANNOT_OPEN:
+            if primary_code(error) not in _CANNOT_OPEN or path in _written:
                 raise
         folder = tempfile.TemporaryDirectory(prefix="reconciler-")
         try:
@@ -240,8 +253,11 @@ def open_reader(url: str) -> Opened:
 
 
 def _exists(path: Path) -> bool:
+    """Whether there is a state; an empty file is what somebody left who took the lease and got no further."""
     try:
-        return path.exists()
+        return path.stat().st_size > 0
+    except FileNotFoundError:
+        return False
     except OSError as error:
         raise StateError(
             say("the state {path} cannot be reached: {strerror}", path=path, strerror=error.strerror)

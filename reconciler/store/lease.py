@@ -1,7 +1,8 @@
 """The lease of a connection: one process at a time may write to its state.
 
-It is an exclusive lock on a file beside the database. The kernel releases it when its holder dies, so there is nothing
-to clean up; what the file says about the holder is only for the message.
+It is an exclusive lock on a file beside the database, and one on the database itself, so that removing the file lets
+nobody in. The kernel releases both when their holder dies, so there is nothing to clean up; what the file says about
+the holder is only for the message.
 """
 
 from __future__ import annotations
@@ -34,7 +35,19 @@ def hold(url: str, clock: Clock) -> Iterator[None]:
     if database is None:
         yield
         return
-    path = lock_path(database)
+    with _locked(lock_path(database)) as descriptor:
+        try:
+            # Opened before SQLite opens it and closed after: closing a descriptor drops SQLite's own locks.
+            with _locked(database):
+                _write(descriptor, {"host": socket.gethostname(), "pid": os.getpid(), "since": clock.now().isoformat()})
+                yield
+        finally:
+            _write(descriptor, None)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[int]:
+    """An open and locked file; it stays when it is closed, or two processes could lock two files of the same name."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except FileNotFoundError:
@@ -59,13 +72,8 @@ def hold(url: str, clock: Clock) -> Iterator[None]:
             raise StateError(
                 say("the lock file {path} cannot be locked: {strerror}", path=path, strerror=error.strerror)
             ) from error
-        _write(descriptor, {"host": socket.gethostname(), "pid": os.getpid(), "since": clock.now().isoformat()})
-        try:
-            yield
-        finally:
-            _write(descriptor, None)
+        yield descriptor
     finally:
-        # The file stays: if it were removed, two processes could lock two files of the same name.
         os.close(descriptor)
 
 

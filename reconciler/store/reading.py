@@ -6,8 +6,9 @@ from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Executable, Select, func, null, or_, select
+from sqlalchemy import Connection, Executable, Select, func, or_, select
 
+from reconciler.core.condition import EQUAL
 from reconciler.core.model import (
     Attention,
     Candidate,
@@ -15,7 +16,8 @@ from reconciler.core.model import (
     Claim,
     CycleRow,
     Entry,
-    Filter,
+    Extent,
+    Field,
     Intent,
     Link,
     Sending,
@@ -24,6 +26,7 @@ from reconciler.core.model import (
     Tombstone,
     Verdict,
 )
+from reconciler.core.search import Selection, Titled
 from reconciler.store import codec, rows
 from reconciler.store.database import Opened, translated
 from reconciler.store.journal import GENESIS
@@ -45,6 +48,33 @@ from reconciler.store.tables import (
 
 PAGE: Final = 500
 """Rows of the journal that are in memory at a time."""
+
+
+def _selected(wanted: Selection) -> Select[Any]:
+    """The journal entries that are wanted."""
+    statement = select(JOURNAL)
+    either = [
+        column == given
+        for column, given in ((JOURNAL.c.crm_id, wanted.crm_id), (JOURNAL.c.work_id, wanted.work_id))
+        if given is not None
+    ]
+    if either:
+        statement = statement.where(or_(*either))
+    if wanted.since is not None:
+        statement = statement.where(JOURNAL.c.at >= wanted.since)
+    if wanted.until is not None:
+        statement = statement.where(JOURNAL.c.at < wanted.until)
+    for name in ("kind", "field", "side", "operator", "cycle"):
+        given = getattr(wanted, name)
+        if given is not None:
+            statement = statement.where(JOURNAL.c[name] == given)
+    if wanted.person is not None:
+        names = (JOURNAL.c.changed_by, JOURNAL.c.operator)
+        statement = statement.where(or_(*(name.icontains(wanted.person, autoescape=True) for name in names)))
+    if wanted.project is not None:
+        there = select(LINK.c.work_id).where(LINK.c.work_project == wanted.project)
+        statement = statement.where(JOURNAL.c.work_id.in_(there))
+    return statement
 
 
 def _nothing() -> None:
@@ -92,11 +122,14 @@ class SqlReader:
         statement = select(LINK).where(LINK.c.dirty_since.is_not(None)).order_by(LINK.c.dirty_since, LINK.c.key)
         return [codec.link_load(row) for row in self._rows(statement)]
 
-    def differing_links(self, *, after: int = 0, limit: int = 1000) -> list[Link]:
-        statement = (
-            select(LINK).where(LINK.c.differences.is_not(null()), LINK.c.key > after).order_by(LINK.c.key).limit(limit)
-        )
-        return [codec.link_load(row) for row in self._rows(statement)]
+    def unequal_links(self, *, after: int = 0, limit: int = 1000) -> list[Link]:
+        unequal = select(LINK).where(LINK.c.condition != EQUAL, LINK.c.key > after)
+        return [codec.link_load(row) for row in self._rows(unequal.order_by(LINK.c.key).limit(limit))]
+
+    def crm_statuses(self) -> dict[str, int]:
+        word = func.coalesce(LINK.c.crm_seen, LINK.c.crm_base)[Field.STATUS.value].as_string().label("word")
+        counted = select(word, func.count().label("tasks")).group_by(word).order_by(word)
+        return {row["word"]: row["tasks"] for row in self._rows(counted) if row["word"]}
 
     def candidates(self) -> list[Candidate]:
         statement = select(CANDIDATE).order_by(CANDIDATE.c.since, CANDIDATE.c.crm_id)
@@ -160,15 +193,57 @@ class SqlReader:
         until: datetime | None = None,
         entry: int | None = None,
     ) -> Iterator[Entry]:
-        return self.entries(Filter(task=crm_id, item=work_id, since=since, until=until, entry=entry))
+        return self.forward(Selection(crm_id=crm_id, work_id=work_id, since=since, until=until), entry=entry)
 
-    def entries(self, wanted: Filter, *, limit: int | None = None) -> Iterator[Entry]:
-        statement = select(JOURNAL).where(*_conditions(wanted))
+    def forward(
+        self, wanted: Selection, *, after: int = 0, limit: int | None = None, entry: int | None = None
+    ) -> Iterator[Entry]:
+        statement = _selected(wanted).where(JOURNAL.c.id > after)
+        if entry is not None:
+            statement = statement.where(JOURNAL.c.id == entry)
         if limit is not None:
             last = statement.with_only_columns(JOURNAL.c.id).order_by(JOURNAL.c.id.desc()).limit(limit)
             oldest = min((row["id"] for row in self._rows(last)), default=0)
             statement = statement.where(JOURNAL.c.id >= oldest)
         return (rows.entry_load(row) for row in self._pages(statement))
+
+    def entries(self, wanted: Selection, *, before: int | None = None) -> Iterator[Entry]:
+        statement = _selected(wanted).order_by(JOURNAL.c.id.desc()).limit(PAGE)
+        while found := self._rows(statement if before is None else statement.where(JOURNAL.c.id < before)):
+            yield from (rows.entry_load(row) for row in found)
+            before = found[-1]["id"]
+
+    def titled(self) -> Iterator[Titled]:
+        title = Field.TITLE.value
+        halves = [
+            func.coalesce(seen[title].as_string(), base[title].as_string()).label(side)
+            for side, seen, base in (
+                ("crm", LINK.c.crm_seen, LINK.c.crm_base),
+                ("work", LINK.c.work_seen, LINK.c.work_base),
+            )
+        ]
+        links = select(LINK.c.key, LINK.c.crm_id, LINK.c.work_id, *halves).order_by(LINK.c.key).limit(PAGE)
+        last = 0
+        while found := self._rows(links.where(LINK.c.key > last)):
+            for row in found:
+                for text in dict.fromkeys((row["crm"] or "", row["work"] or "")):
+                    yield Titled(crm_id=row["crm_id"], work_id=row["work_id"], title=text)
+            last = found[-1]["key"]
+        for candidate in self.candidates():
+            yield Titled(crm_id=candidate.crm_id, title=candidate.title)
+        for entry in self.attention():
+            side = "crm_id" if entry.side is Side.CRM else "work_id"
+            yield Titled(**{side: entry.id}, title=entry.title)
+
+    def extent(self, after: int = 0) -> Extent:
+        last, head = self.head()
+        counted = select(JOURNAL.c.kind, JOURNAL.c.side, func.count().label("entries")).where(JOURNAL.c.id > after)
+        found = self._rows(counted.group_by(JOURNAL.c.kind, JOURNAL.c.side))
+        return Extent(
+            entries=last,
+            head=head,
+            kinds={(row["kind"], Side(row["side"]) if row["side"] else None): row["entries"] for row in found},
+        )
 
     def chain(self, first: int = 1, last: int | None = None) -> Iterator[codec.Row]:
         ids = select(JOURNAL.c.id).order_by(JOURNAL.c.id).limit(PAGE)
@@ -190,10 +265,8 @@ class SqlReader:
             behind = numbers[-1]
 
     def span(self, since: datetime | None, until: datetime | None) -> tuple[int, int]:
-        inside = _conditions(Filter(since=since, until=until))
-        [found] = self._rows(
-            select(func.min(JOURNAL.c.id).label("first"), func.max(JOURNAL.c.id).label("last")).where(*inside)
-        )
+        ends = (func.min(JOURNAL.c.id).label("first"), func.max(JOURNAL.c.id).label("last"))
+        [found] = self._rows(_selected(Selection(since=since, until=until)).with_only_columns(*ends))
         return found["first"] or 1, found["last"] or 0
 
     def head(self) -> tuple[int, str]:
@@ -223,32 +296,3 @@ class SqlReader:
             if len(found) < PAGE:
                 return
             last = found[-1]["id"]
-
-
-def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
-    columns = JOURNAL.c
-    equal = (
-        (columns.id, wanted.entry),
-        (columns.field, wanted.field),
-        (columns.kind, wanted.kind),
-        (columns.side, wanted.side),
-        (columns.operator, wanted.operator),
-        (columns.cycle, wanted.cycle),
-    )
-    found = [column == value for column, value in equal if value is not None]
-    either = [
-        column == value for column, value in ((columns.crm_id, wanted.task), (columns.work_id, wanted.item)) if value
-    ]
-    if either:
-        found.append(or_(*either))
-    if wanted.after is not None:
-        found.append(columns.id > wanted.after)
-    if wanted.since is not None:
-        found.append(columns.at >= wanted.since)
-    if wanted.until is not None:
-        found.append(columns.at < wanted.until)
-    if wanted.person is not None:
-        found.append(
-            or_(*(one.contains(wanted.person, autoescape=True) for one in (columns.changed_by, columns.operator)))
-        )
-    return found

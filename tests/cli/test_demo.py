@@ -225,16 +225,32 @@ def test_once_ends_with_0_within_a_minute() -> None:
         assert "its chain is intact" in said
 
 
+@pytest.mark.parametrize("words", ["A salesperson saves", "Two people edit", "Two quiet cycles"])
+def test_ctrl_c_in_the_middle_of_the_day_ends_it_in_good_order(words: str) -> None:
+    with demo() as process:
+        assert process.stdout is not None
+        next(line for line in process.stdout if words in line)
+        process.send_signal(signal.SIGINT)
+        rest = process.stdout.read()
+        assert process.wait(timeout=60) in (0, 130)
+        assert "Traceback" not in rest
+
+
 def test_without_once_an_edit_on_the_page_flows_until_ctrl_c() -> None:
     with demo() as process:
         assert process.stdout is not None
-        task = url = ""
+        task = url = page = ""
         for line in process.stdout:
             if found := CREATED.fullmatch(line.rstrip("\n")):
                 task = found[1]
-            if found := re.search(r"http://127\.0\.0\.1:\d+/", line):
-                url = found[0]
+            if found := re.fullmatch(r"The daemon is at work; its page is (http://127\.0\.0\.1:\d+/)\n", line):
+                page = found[1]
+            if found := re.match(r"Edit tasks of either side at (http://127\.0\.0\.1:\d+/)", line):
+                url = found[1]
                 break
+        health = httpx.get(f"{page}readyz", trust_env=False)
+        assert health.status_code == 200, health.text
+        assert health.json()["connections"].keys() == {"an-phat (sandbox)"}
         edit = {"side": "crm", "id": task, "action": "save", "name": "Sửa trên trang", "was_name": seen("khác")}
         assert httpx.post(f"{url}edit", data=edit, trust_env=False).status_code == 303
         flowed = next(line for line in process.stdout if "Sửa trên trang" in line)

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 
 import pytest
 
+from reconciler.clock import SystemClock
+from reconciler.store import hold
 from tests.cli.product import Product
 
 HOLD = """
@@ -227,7 +229,7 @@ def test_real_processes_end_with_the_same_codes(product: Product) -> None:
     assert "1 created" in product.process("once", code=0).out
     product.crm.add(custom_field1="10", custom_field2="31")
     assert "target_is_department" in product.process("once", code=4).err
-    with held(product):
+    with hold(f"sqlite:///{product.state}", SystemClock()):
         product.process("once", code=7)
     product.write_config(schedule={"poll": "soon"})
     assert "Traceback" not in product.process("once", code=2).err

@@ -37,7 +37,7 @@ def test_csv_parses_back_and_runs_no_formula(product: Product) -> None:
     text = product.run("report", "--format", "csv").out
     assert text.startswith("\ufeff")
     rows = list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))))
-    assert {row["title"] for row in rows} == {'\'=HYPERLINK("x")'}
+    assert {row["title"] for row in rows if row["section"] == "planned"} == {'\'=HYPERLINK("x")'}
     assert all(not value.startswith(("=", "+", "-", "@")) for row in rows for value in row.values())
 
 
@@ -91,7 +91,7 @@ def test_status_and_history_hold_what_the_contract_promises(product: Product) ->
         "operator",
     } <= rows[0].keys()  # fmt: skip
     assert "created" in product.run("history").out
-    assert product.run("history", "--format", "csv").out.startswith("\ufeffid,")
+    assert product.run("history", "--format", "csv").out.startswith('\ufeff"id",')
     assert product.run("verify").code == 0
 
 

@@ -6,6 +6,7 @@ import signal
 import socket
 import stat
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -196,6 +197,42 @@ def test_a_config_is_reloaded_by_file_and_by_signal_and_each_change_is_journalle
     ]
 
 
+def test_a_new_address_of_the_page_is_used_after_a_reload(product: Product, start: Start) -> None:
+    service = start().ready()
+    [first] = service.logged("web.listening")
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    product.write_config(web={"listen": f"127.0.0.1:{port}"})
+    service.send(signal.SIGHUP)
+    _, second = service.logged("web.listening", times=2)
+    assert second["port"] == port
+    assert [line["keys"] for line in service.events("config.changed")] == [["web.listen"]]
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", first["port"]))
+    socket.create_connection(("127.0.0.1", port)).close()
+    assert service.end() == 0
+
+
+def test_a_new_secret_in_its_file_is_used_after_a_signal_and_named_without_its_value(
+    product: Product, start: Start
+) -> None:
+    secret = product.folder / "secret"
+    secret.write_text(f"{product.crm.client_secret}\n", "utf-8")
+    secret.chmod(0o600)
+    del product.sections["crm"]["client_secret"]
+    product.write_config(crm={"client_secret_file": str(secret)})
+    service = start().ready()
+    product.crm.client_secret = "n3w-secret-of-the-crm"
+    product.crm.expire_tokens()
+    service.logged("side.down")
+    secret.write_text("n3w-secret-of-the-crm\n", "utf-8")
+    service.send(signal.SIGHUP)
+    service.logged("side.up")
+    assert [line["keys"] for line in service.events("config.changed")] == [["crm.client_secret"]]
+    assert "n3w-secret" not in "".join(service.raw)
+    assert service.end() == 0
+
+
 BAD: tuple[tuple[str, Callable[[Product], object]], ...] = (
     ("not valid TOML", lambda product: product.config.write_text("[connection", "utf-8")),
     ("schedule.pol", lambda product: product.write_config(schedule={"pol": "1s"})),
@@ -295,6 +332,37 @@ def test_without_any_config_it_does_not_start(product: Product, start: Start, sp
     assert service.process.wait(timeout=30) == 2
     assert "Traceback" not in "".join(service.raw)
     assert service.words("READY") == []
+
+
+@pytest.mark.parametrize(("first", "second", "code"), [("syntax", "held", 2), ("held", "tenant", 7)])
+def test_of_several_configs_that_all_fail_the_first_code_of_the_contract_counts(
+    product: Product, start: Start, first: str, second: str, code: int
+) -> None:
+    others = product.folder / "others"
+    others.mkdir()
+    with Product(others) as other, ExitStack() as stack:
+        other.write_config(connection={"name": "binh-minh"})
+        for one, trouble in ((product, first), (other, second)):
+            one.once()
+            if trouble == "held":
+                stack.enter_context(held(one))
+            elif trouble == "tenant":
+                one.write_config(crm={"client_id": "another"})
+            else:
+                one.config.write_text("[connection", "utf-8")
+        service = start(other.config, product.config)
+        assert service.process.wait(timeout=60) == code
+        assert service.words("READY") == []
+
+
+def test_of_several_configs_one_that_works_is_enough(product: Product, start: Start) -> None:
+    broken = product.folder / "broken.toml"
+    broken.write_text("[connection", "utf-8")
+    task = product.task()
+    service = start(broken, product.config).ready()
+    linked(product, task)
+    assert "broken.toml: the config is not used" in service.words("STATUS")[-1]
+    assert service.end() == 0
 
 
 def test_the_state_of_another_connection_ends_it_with_5(product: Product, start: Start) -> None:

@@ -12,7 +12,8 @@ import pytest
 from reconciler import app
 from reconciler.core.evidence import evidence_of
 from reconciler.core.lenses import put
-from reconciler.core.model import Entry, Filter
+from reconciler.core.model import Entry
+from reconciler.core.search import Selection
 from tests.simulation.life import Life
 from tests.simulation.town import Town, quick_folder
 from tests.world import World
@@ -23,7 +24,7 @@ LIVES = 20
 def replayed(town: World) -> Counter[str]:
     """Reach every verdict of a journal again; how many there were of each kind."""
     lenses, seen = app.policy(town.settings).lenses, Counter[str]()
-    for entry in town.store.entries(Filter()):
+    for entry in town.store.journal():
         if not planned(entry):
             continue
         assert entry.field is not None
@@ -84,7 +85,7 @@ async def test_a_conflict_a_tie_and_an_accepted_difference_hold_all_they_were_de
     await world.once()
     seen = replayed(world)
     assert (seen["newer"], seen["tie"], seen["accepted"]) == (1, 1, 1)
-    conflict = next(entry for entry in world.store.entries(Filter(kind="conflict")))
+    conflict = next(entry for entry in world.store.forward(Selection(kind="conflict")))
     assert conflict.inputs["crm_base"] == "Gốc"
     assert (conflict.inputs["crm"], conflict.inputs["work"]) == ("Bên Bán hàng", "Bên Công việc")
     assert {"tolerance", "tie", "crm", "work"} == set(conflict.detail["clocks"])  # type: ignore[call-overload]
@@ -98,8 +99,8 @@ async def test_every_edit_is_journalled_as_it_was_observed_also_where_nothing_is
     world.crm.edit(task, status="Đang thực hiện")
     world.clock.tick(60)
     await world.once()
-    [seen] = list(world.store.entries(Filter(kind="observed")))
+    [seen] = list(world.store.forward(Selection(kind="observed")))
     assert (seen.side, seen.field, seen.old, seen.new) == ("crm", "status", "Chưa bắt đầu", "Đang thực hiện")
     assert seen.crm_modified is not None
-    [ruling] = [one for one in world.store.entries(Filter(kind="settled")) if one.id > seen.id]
+    [ruling] = [one for one in world.store.forward(Selection(kind="settled")) if one.id > seen.id]
     assert (ruling.field, ruling.inputs["crm"]) == ("status", "Đang thực hiện")

@@ -10,7 +10,8 @@ import pytest
 
 from reconciler.audit.erasing import SLICE, Subject, erase, retire
 from reconciler.audit.inventory import TABLES, lines
-from reconciler.core.model import Code, Entry, Field, Filter, Half, Side
+from reconciler.core.model import Code, Entry, Field, Half, Side
+from reconciler.core.search import Selection
 from reconciler.errors import UsageError
 from reconciler.ports import Store
 from reconciler.requests import Erase, parse_request, request_line
@@ -47,7 +48,7 @@ def erased(store: Store, **subject: str) -> str:
 
 
 def kept(store: Store) -> set[int]:
-    return {one.id for one in store.entries(Filter()) if not one.erased and one.kind != "erase"}
+    return {one.id for one in store.journal() if not one.erased and one.kind != "erase"}
 
 
 def test_no_byte_of_an_erased_task_is_left_in_the_file_or_its_log(store: Store, tmp_path: Path) -> None:
@@ -73,7 +74,7 @@ def test_no_byte_of_an_erased_task_is_left_in_the_file_or_its_log(store: Store, 
 def test_a_reader_that_holds_the_old_state_open_is_told_of(store: Store, tmp_path: Path) -> None:
     fill(store, entry(1, crm_id="7", old=SECRET))
     reader = open_reader(f"sqlite:///{tmp_path}/state.db")
-    next(reader.entries(Filter()))
+    next(reader.journal())
     assert "another reader still holds the old state open" in erased(store, task="7")
     reader.close()
     assert "another reader" not in erased(store, task="7")
@@ -83,7 +84,7 @@ def test_a_reader_that_holds_the_old_state_open_is_told_of(store: Store, tmp_pat
 def test_an_erasure_is_journalled_with_its_operator_and_reason(store: Store) -> None:
     fill(store, entry(1, crm_id="7"))
     erased(store, task="7")
-    [told] = list(store.entries(Filter(kind="erase")))
+    [told] = list(store.forward(Selection(kind="erase")))
     assert (told.operator, told.reason, told.crm_id, told.detail["entries"]) == ("lan", "Theo yêu cầu", "7", 1)
 
 
@@ -167,7 +168,7 @@ def test_values_past_their_retention_go_in_slices_and_the_chain_stays(store: Sto
     assert kept(store) == {SLICE + 201}
     assert verify(store) is None
     assert on_disk(tmp_path, SECRET) == []
-    told = [one.detail for one in store.entries(Filter(kind="erase"))]
+    told = [one.detail for one in store.forward(Selection(kind="erase"))]
     assert [(one["first"], one["last"], one["entries"]) for one in told] == [
         (1, SLICE, SLICE),
         (SLICE + 1, SLICE + 200, 200),

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import openpyxl  # type: ignore[import-untyped]
 import pytest
 
 from tests.cli.product import Product
@@ -70,6 +71,10 @@ def test_every_form_tells_the_same_entries(told: tuple[Product, int, int], tmp_p
     assert [row["id"] for row in table] == ids
     page = product.run("history", "--format", "html").out
     assert [number for number in ids if f'id="entry-{number}"' in page] == ids
+    file = tmp_path / "journal.xlsx"
+    product.run("history", "--format", "xlsx", "--output", file)
+    [sheet] = openpyxl.load_workbook(file).worksheets
+    assert [str(row[0].value) for row in sheet.iter_rows(min_row=2)] == ids
     for form in ("text", "json", "csv", "html"):
         file = tmp_path / form
         product.run("history", "--format", form, "--output", file)
@@ -83,7 +88,7 @@ def test_what_somebody_typed_is_no_markup_and_no_formula(product: Product) -> No
     page = product.run("history", "--format", "html").out
     assert "<script>" not in page
     assert "&lt;script&gt;" in page
-    assert ",'=1+1," in product.run("history", "--format", "csv").out
+    assert '"\'=1+1"' in product.run("history", "--format", "csv").out
 
 
 def test_why_tells_link_edits_decisions_with_their_inputs_and_the_present_state(

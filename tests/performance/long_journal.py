@@ -16,7 +16,6 @@ from pathlib import Path
 
 from reconciler.audit.exporting import export_bundle
 from reconciler.audit.verifying import Piece, examine
-from reconciler.core.model import Filter
 from reconciler.ports import StateReader
 from reconciler.report.data import entry_data
 from reconciler.report.journal import FORMS
@@ -41,7 +40,7 @@ def works(state: StateReader, folder: Path) -> Iterator[tuple[str, Callable[[], 
     """What is done with a journal, by name."""
 
     def shown(form: str) -> int:
-        rows = (entry_data(one) for one in state.entries(Filter()))
+        rows = (entry_data(one) for one in state.journal())
         return sum(len(part) for part in FORMS[form](rows, translator("vi")))
 
     def export() -> int:

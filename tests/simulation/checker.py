@@ -23,7 +23,7 @@ import json
 import sqlite3
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -42,6 +42,7 @@ SENT: Final = {
 """What an update may hold. The owner flows to Work only."""
 PLACE: Final = frozenset({"ProjectID", "TaskGroupID"})
 READS: Final = {Side.CRM: "by-id", Side.WORK: "get-tasks-by-id"}
+DELETES: Final = ("delete-tasks", "delete")
 FLAG: Final = {Side.CRM: "is_deleted", Side.WORK: "IsDeleted"}
 UNSURE: Final = timedelta(seconds=15)
 """Edits closer than this may be told apart by nobody: two clocks of whole seconds, measured through slow answers."""
@@ -95,21 +96,33 @@ class Findings:
 class Checker:
     """Judges one town. `clocks_tell` is False where a server names no time: then who was later cannot be known.
 
+    `lost` are the records that were out of sight for a while: a pair of theirs is unlinked, and its end is a person's.
+    `dismissed` is what somebody took off the attention list.
     `born` says from which call on the product has this journal: one whose state was lost knows nothing of older calls.
     """
 
     def __init__(
-        self, town: Town, people: People, *, clocks_tell: bool = True, born: Mapping[Side, int] | None = None
+        self,
+        town: Town,
+        people: People,
+        *,
+        clocks_tell: bool = True,
+        lost: Set[tuple[Side, int]] = frozenset(),
+        dismissed: Sequence[tuple[str, str, str, str]] = (),
+        born: Mapping[Side, int] | None = None,
     ) -> None:
         self.town, self.people, self.clocks_tell = town, people, clocks_tell
+        self.lost = lost
         self.born = born or dict.fromkeys(Side, 0)
         for side in Side:
             town.note_arrivals(side)
         state = read_state(town.path)
-        self.journal, self.answers, self.attention = state.intents, state.answers, state.attention
+        self.journal, self.answers = state.intents, state.answers
+        self.attention = [*state.attention, *dismissed]
         self.records: dict[tuple[Side, int], Record] = defaultdict(Record)
         self.made: dict[int, list[int]] = defaultdict(list)
         self.paired: dict[int, int] = dict(people.joined)
+        self.kept: set[tuple[Side, int]] = set()  # records whose deletion the server refused
         self.deletes: list[tuple[Side, int, int]] = []
         self.found = Findings()
         for side in Side:
@@ -130,6 +143,8 @@ class Checker:
                     self.records[side, record].reads.append(number)
             if call.kind == "write":
                 for element in call.elements:
+                    if call.verb in DELETES and not element.ok and element.id is not None:
+                        self.kept.add((side, element.id))
                     if element.ok and element.id is not None:
                         self._take(side, number, sent.get(id(call.body), number), call, element)
 
@@ -140,13 +155,15 @@ class Checker:
         if call.verb in ("insert-tasks", "create"):
             task = int(element.fields["CustomFields"]["crm_task_id"])
             self.made[task].append(element.id)
+            if (Side.WORK, self.paired.get(task, 0)) in self.lost:
+                self.paired[task] = element.id  # the first one could not be found
             self.paired.setdefault(task, element.id)
             self._check_names(side, element, SENT[side] | PLACE)
             for name, value in element.fields.items():
                 record.changes.append(Change(name, value, None, at, (number, 1), number, sent))
                 self._check_intent(side, task, name, value, sent, created=True)
             return
-        if call.verb in ("delete-tasks", "delete"):
+        if call.verb in DELETES:
             self.deletes.append((side, element.id, sent))
         else:
             self._check_names(side, element, SENT[side])
@@ -174,7 +191,8 @@ class Checker:
                     self._judge(side, record, history, number, change)
             self._judge_repeats(side, record, history)
         for task, items in self.made.items():
-            if len(items) > 1:
+            seen = [item for item in items if (Side.WORK, item) not in self.lost]
+            if len(seen) > 1:
                 self._blame(f"task {task} got the items {items}")
         for side, record, sent in self.deletes:
             self._judge_delete(side, record, sent)
@@ -315,7 +333,8 @@ class Checker:
     def _orphans(self, task: int, propagates: bool) -> Iterator[str]:
         number = self.paired.get(task, 0)
         item = self.town.work.rows.get(number)
-        if not propagates or item is None or item["IsDeleted"]:
+        given_up = (Side.CRM, task) in self.lost or (Side.WORK, number) in self.lost | self.kept
+        if not propagates or given_up or item is None or item["IsDeleted"]:
             return
         told = any(one[:3] == ("work", str(number), "deleted_elsewhere") for one in self.attention)
         if not told and all(change.call is not None for change in self.records[Side.WORK, number].changes):
@@ -351,21 +370,20 @@ class Checker:
 
         That is the honest window again. It ends with the next edit of that day on either side.
         """
-        for side, record in ((Side.CRM, task), (Side.WORK, item)):
+        records = ((Side.CRM, task), (Side.WORK, item))
+        for side, record in records:
             wire, answered = FIELDS[side][name], self.answers.get((side, record, name))
             if answered is None:
                 continue
-            later = [
-                change
-                for one, number in ((Side.CRM, task), (Side.WORK, item))
-                for change in self.records[one, number].changes
-                if change.field == FIELDS[one][name]
-                and change.at > answered
-                and not image(name, change.before, change.value)
-            ]
-            if not later and any(c.field == wire and c.call is None for c in self.records[side, record].changes):
+            moved = any(self._moved_since(answered, one, number, name) for one, number in records)
+            if not moved and any(c.field == wire and c.call is None for c in self.records[side, record].changes):
                 return True
         return False
+
+    def _moved_since(self, moment: datetime, side: Side, record: int, name: str) -> bool:
+        """Whether a field has another value than at that time, as far as the two sides can tell such values apart."""
+        found = [change for change in self.records[side, record].changes if change.field == FIELDS[side][name]]
+        return not image(name, _at(found, moment), found[-1].value if found else None)
 
     def _copies(self) -> Iterator[str]:
         marked: dict[str, list[int]] = defaultdict(list)
@@ -384,15 +402,24 @@ class Checker:
 
 
 def _to_and_fro(name: str, there: str, other: Record, here: str, own: Record, last: Change) -> bool:
-    """Whether a person's edits ended where the two sides had last agreed: only the net difference counts."""
-    written = [
-        change.at
-        for record, wire in ((own, here), (other, there))
-        for change in record.changes
-        if change.field == wire and change.call is not None and change.at < last.at
-    ]
-    agreed = [change for change in own.changes if change.field == here and written and change.at <= max(written)]
-    return bool(agreed) and image(name, agreed[-1].value, last.value)
+    """Whether a person's edits ended where the two sides had last agreed: only the net difference counts.
+
+    They agree after a write, at the birth of the item, and whenever both happen to say the same.
+    """
+    sent = [change.at for record in (own, other) for change in record.changes if change.call is not None]
+    mine = [change for change in own.changes if change.field == here and change.at < last.at]
+    theirs = [change for change in other.changes if change.field == there and change.at < last.at]
+    written = [change.at for change in (*mine, *theirs) if change.call is not None]
+    since = max(written, default=min(sent))  # a field that was never sent was agreed on when the item was created
+    moments = [since, *(change.at for change in (*mine, *theirs) if change.at > since)]
+    agreed = [_at(mine, since)]
+    agreed += [_at(mine, at) for at in moments if image(name, _at(theirs, at), _at(mine, at))]
+    return any(image(name, value, last.value) for value in agreed)
+
+
+def _at(changes: Sequence[Change], moment: datetime) -> Any:
+    """The value at a time, None where it had never been set."""
+    return next((change.value for change in reversed(changes) if change.at <= moment), None)
 
 
 def _blurred(winner: Change, other: Record, loser: Change, own: Record, write: Change) -> bool:

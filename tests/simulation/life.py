@@ -16,7 +16,7 @@ from typing import Final
 from reconciler.core.model import Side
 from reconciler.errors import ReconcilerError
 from reconciler.linking import retry
-from tests.simulation.checker import Checker
+from tests.simulation.checker import Checker, read_state
 from tests.simulation.fate import Died, Fate
 from tests.simulation.people import People
 from tests.simulation.town import Process, Town
@@ -87,6 +87,7 @@ class Life:
         self.steps = rng.randrange(5, 10)
         self.process: Process | None = None
         self.first = True
+        self.dismissed: list[tuple[str, str, str, str]] = []
 
     async def live(self) -> Verdict:
         async with AsyncExitStack() as stack:
@@ -156,11 +157,12 @@ class Life:
         process = self.process or await self._start(stack)
         town.fate.dies_at = None
         if self.weather.refused:  # what a server refuses waits for a person; here is one
+            self.dismissed = read_state(town.path).attention
             retry(process.store, town.clock.now(), "test")
         checker = self._checker()
         for number in range(1, CYCLES_TO_AGREE + 1):
             town.clock.tick(60)
-            await process.cycle(sweep=self.weather.hidden and number == 1)
+            await process.cycle(sweep=bool(self.weather.lost) and number == 1)
             checker = self._checker()
             unequal = list(checker.disagreements(propagates=self.propagates))
             if not unequal:
@@ -197,4 +199,5 @@ class Life:
             self.verdict.wrong.append(f"still open: {left}")
 
     def _checker(self) -> Checker:
-        return Checker(self.town, self.people, clocks_tell=self.weather.clocks_tell)
+        weather, dismissed = self.weather, self.dismissed
+        return Checker(self.town, self.people, clocks_tell=weather.clocks_tell, lost=weather.lost, dismissed=dismissed)

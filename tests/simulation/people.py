@@ -133,8 +133,8 @@ class People:
 
     def mend(self, task: int) -> None:
         """The salesperson corrects the target."""
-        self.mistaken.discard(task)
         if not self.town.task(task)["is_deleted"]:
+            self.mistaken.discard(task)
             self.set_fields(Side.CRM, task, dict(zip(("custom_field1", "custom_field2"), TARGETS[0], strict=True)))
 
     def _again(self) -> None:
@@ -210,7 +210,7 @@ class People:
     def _purge(self) -> None:
         """A record is gone for good."""
         found = self._living(self.rng.choice(list(Side)))
-        if found is not None:
+        if found is not None and self._marked(*found):
             self.town.system(found[0]).purge(found[1])
 
     def _copy(self) -> None:
@@ -231,8 +231,16 @@ class People:
     def _scrub(self) -> None:
         """Somebody tidies up custom fields: the marker goes."""
         found = self._living(self.rng.choice(list(Side)))
-        if found is not None:
+        if found is not None and self._marked(*found):
             self.set_fields(*found, {"custom_field3": None} if found[0] is Side.CRM else {"CustomFields": {}})
+
+    def _marked(self, side: Side, record: int) -> bool:
+        """Whether the record's pair is complete, each naming the other.
+
+        What an unclear create made is found by its marker alone: nobody takes that away within seconds.
+        """
+        pair = self._pair(side, record)
+        return pair is not None and self.town.task(pair[Side.CRM])["custom_field3"] == str(pair[Side.WORK])
 
     # the pen
 

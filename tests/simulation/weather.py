@@ -30,14 +30,15 @@ LISTINGS: Final = {Side.CRM: "list", Side.WORK: "get-tasks"}
 class Weather:
     """`orders` counts the faults that were ordered; `refused` says that an element was, so that a person must help.
 
-    `clocks_tell` is False where answers name no time or come from a cache: then nobody can know who was later.
+    `lost` are the records that were out of sight for a while. `clocks_tell` is False where answers name no time or come
+    from a cache: then nobody can know who was later.
     """
 
     def __init__(self, town: Town, rng: random.Random) -> None:
         self.town, self.rng = town, rng
         self.orders = 0
         self.refused = False
-        self.hidden = False
+        self.lost: set[tuple[Side, int]] = set()
         self.stormy = rng.choice((0.0, 0.2, 0.5, 0.9))
         self.reads = rng.sample(READ_FAULTS, rng.randrange(1, len(READ_FAULTS)))
         self.writes = rng.sample(WRITE_FAULTS, rng.randrange(1, len(WRITE_FAULTS)))
@@ -104,12 +105,14 @@ class Weather:
 
     def _hide(self) -> None:
         """A permission is taken away, or an administrator cuts the connection for a while."""
-        system = self.town.system(self.rng.choice(list(Side)))
+        side = self.rng.choice(list(Side))
+        system = self.town.system(side)
         if self.rng.random() < 0.3:
             self.town.crm.disconnect()
         elif system.hidden or not system.rows:
             for record in list(system.hidden):
                 system.reveal(record)
         else:
-            self.hidden = True
-            system.hide(self.rng.choice(sorted(system.rows)))
+            record = self.rng.choice(sorted(system.rows))
+            self.lost.add((side, record))
+            system.hide(record)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from reconciler.core.model import CycleRow, Difference, Field, Link, Side, Tally, Verdict
+from reconciler.core.model import CycleRow, Difference, Field, Half, Link, Side, Tally, Verdict
 from reconciler.ports import StateReader, Store, Transaction
 from reconciler.store import verify
 from tests.store.samples import (
@@ -101,16 +101,32 @@ def test_dirty_links_come_oldest_first(store: Store) -> None:
     assert [pair.crm.id for pair in store.dirty_links()] == ["3", "1"]
 
 
-def test_differing_links(store: Store) -> None:
+def test_unequal_links_are_those_in_any_other_condition(store: Store) -> None:
     differences = {Field.STATUS: Difference(reason="lossy", since=at(1))}
     pairs = add_links(
-        store, link(1, differences=differences), link(2), link(3, differences=differences, dirty_since=at(2))
+        store,
+        link(1, differences=differences),
+        link(2),
+        link(3, dirty_since=at(2)),
+        link(4, frozen=True),
+        link(5, aside={Field.DUE: aside()}),
     )
-    assert store.differing_links() == [pairs[0], pairs[2]]
-    assert store.differing_links(after=pairs[0].key) == [pairs[2]]
-    assert store.differing_links(limit=1) == [pairs[0]]
+    assert store.unequal_links() == [pairs[0], *pairs[2:]]
+    assert store.unequal_links(after=pairs[0].key, limit=2) == pairs[2:4]
     add_links(store, replace(pairs[0], differences={}))
-    assert store.differing_links() == [pairs[2]]
+    assert store.unequal_links(limit=1) == [pairs[2]]
+
+
+def test_statuses_of_the_crm_are_counted_as_last_seen(store: Store) -> None:
+    done, open_ = {Field.STATUS: "Hoàn thành"}, {Field.STATUS: "Đang thực hiện"}
+    add_links(
+        store,
+        link(1, crm=Half(id="1", base=done, seen=done)),
+        link(2, crm=Half(id="2", base=done, seen=open_)),
+        link(3, crm=Half(id="3", base=open_, seen=open_)),
+        link(4, crm=Half(id="4", base=done, seen={Field.STATUS: None})),
+    )
+    assert store.crm_statuses() == {"Hoàn thành": 1, "Đang thực hiện": 2}
 
 
 def test_verdicts_wait_by_task_and_the_later_one_replaces(store: Store) -> None:
@@ -371,3 +387,16 @@ def test_lone_surrogates_do_not_stop_anything(store: Store) -> None:
     assert next(store.journal()).old == odd
     assert verify(store) is None
     assert saved.key
+
+
+def test_the_extent_of_the_journal(store: Store) -> None:
+    empty = store.extent()
+    assert (empty.entries, empty.head, empty.kinds) == (0, "0" * 64, {})
+    with store.transaction() as transaction:
+        transaction.append([entry(1, kind="created", side=Side.WORK), entry(2, kind="paused", side=None)])
+        transaction.append([entry(3, kind="created", side=Side.WORK)])
+    whole, later = store.extent(), store.extent(after=2)
+    assert whole.entries == later.entries == 3
+    assert whole.head == later.head == list(store.journal())[-1].hash
+    assert whole.kinds == {("created", Side.WORK): 2, ("paused", None): 1}
+    assert later.kinds == {("created", Side.WORK): 1}

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.core.model import Tally
 from reconciler.errors import LeaseHeld, StateError
-from reconciler.store import hold
+from reconciler.store import hold, open_reader
 from reconciler.store.lease import lock_path
 from tests.store.samples import T0
 
@@ -71,7 +72,7 @@ def test_the_lock_file_lies_beside_the_database_and_stays(file_url: str) -> None
         said = json.loads(path.read_text())
         assert said == {"host": socket.gethostname(), "pid": os.getpid(), "since": T0.isoformat()}
     assert path.exists() and path.read_text() == ""
-    assert not Path(file_url.removeprefix("sqlite:///")).exists()
+    assert open_reader(file_url).tally() == Tally(), "the database has no content yet"
     with hold(file_url, Fixed()):
         pass
 
@@ -119,3 +120,15 @@ def test_a_missing_folder_and_a_link_are_refused(file_url: str, tmp_path: Path) 
     with pytest.raises(StateError, match="cannot be opened"):
         hold(file_url, Fixed()).__enter__()
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_removing_the_lock_file_lets_nobody_in(file_url: str) -> None:
+    with another(file_url):
+        file_of(file_url).unlink()
+        with pytest.raises(LeaseHeld), hold(file_url, Fixed()):
+            pass
+        file_of(file_url).unlink()
+        with pytest.raises(LeaseHeld), hold(file_url, Fixed()):
+            pass
+    with hold(file_url, Fixed()):
+        assert json.loads(file_of(file_url).read_text())["pid"] == os.getpid()

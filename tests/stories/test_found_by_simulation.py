@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from reconciler import app
+from reconciler.core.model import Side
 from reconciler.cycle import run_cycle
 from reconciler.linking import retry
 from reconciler.sandbox.company import MARKER
@@ -285,3 +286,77 @@ async def test_a_marker_written_before_a_death_is_no_sign_of_an_old_backup(store
     await world.once()
     assert world.item(item)["TaskName"] == world.task(task)["task_name"] == "Vừa sửa"
     assert world.item(item)["Description"] == "Sửa sau"
+
+
+async def test_a_marker_that_was_refused_is_tried_again_when_the_pair_comes_back(world: World) -> None:
+    # The refusal was kept in the tombstone: the pair was linked again, and its task never named the item.
+    task = world.crm.add(**TARGET)
+    world.crm.faults.order("update", "element")
+    await world.once()
+    [item] = world.work.by_marker(task)
+    world.crm.delete(task)
+    await world.once()
+    world.crm.restore(task)
+    await world.once()
+    assert world.task(task)["custom_field3"] == str(item)
+
+
+async def test_who_edits_between_our_write_and_its_read_back_is_not_taken_for_us(world: World) -> None:
+    # The person's name was learnt as the one that our own writes leave: later edits of theirs looked like writes of an
+    # older state, and the pair's bases were thrown away.
+    task = world.crm.add(**TARGET)
+    work, crm = world.work.faults, world.crm.faults
+    work.order("insert-tasks", "hook_after", hook=lambda: world.work.edit(7001, by="NV003", Description="Mới"))
+    crm.order("update", "hook_after", hook=lambda: world.crm.edit(task, by="NV003", task_name="Gọi lại"))
+    await world.once()
+    authors = [name for side in Side for name in world.store.fact(f"authors.{side}") or {}]
+    assert not [name for name in authors if "NV003" in name]
+
+
+async def test_our_late_write_that_lands_just_before_the_next_one_is_no_edit_either(world: World) -> None:
+    # It showed in the read before the write only. There it was taken for a person's edit, newer than the real one,
+    # which it then replaced: at once, because the field had been dropped before.
+    task, item = await world.pair()
+    world.crm.edit(task, task_name="Nháp")
+    world.crm.faults.order("by-id", "hook_before", hook=lambda: world.crm.edit(task, task_name="Đầu tiên"))
+    await world.once()
+    world.work.faults.order("update-tasks", "late")
+    await world.once()
+    world.crm.edit(task, task_name="Sau cùng")
+    world.work.faults.order("get-tasks-by-id", "hook_before", hook=world.work.run_late)
+    for _ in range(3):
+        await world.once(tick=90)
+    assert world.item(item)["TaskName"] == world.task(task)["task_name"] == "Sau cùng"
+
+
+async def test_an_edit_that_a_read_for_another_purpose_saw_stops_the_deletion() -> None:
+    # The reading before a marker saw the edit, and the deletion in the same cycle took it for the plan's.
+    world = World(deletes={"policy": "propagate"})
+    task = world.crm.add(**TARGET)
+    world.crm.faults.order("update", "drop_before")
+    await world.once()
+    [item] = world.work.by_marker(task)
+    world.work.delete(item)
+    world.crm.faults.order("by-id", "hook_before", hook=lambda: world.crm.edit(task, task_name="Vẫn cần"))
+    await world.once(tick=90)
+    await world.once()
+    assert not world.task(task)["is_deleted"]
+    assert world.attention() == [("crm", str(task), "deleted_elsewhere")]
+
+
+async def test_saving_a_record_after_our_unclear_write_does_not_make_its_values_a_persons(stored: World) -> None:
+    # The write had landed, the process died, and somebody saved the record for another reason. Our own value then
+    # looked like that person's edit, and beat the newer one of the other side.
+    world = stored
+    task, item = await world.pair()
+    world.work.edit(item, Deadline="2026-04-28T10:00:00+07:00", Description="Mới")
+    world.crm.faults.order("update", "drop_after")
+    world.crm.faults.order("by-id", "drop_before", skip=1, times=None)
+    await world.once()
+    world.crm.faults.clear()
+    world.work.edit(item, Deadline="2026-05-02T10:00:00+07:00")
+    world.clock.tick(20)
+    world.crm.edit(task, priority="Cao")
+    await world.once(tick=90)
+    await world.once()
+    assert world.item(item)["Deadline"][:10] == world.task(task)["due_date"] == "2026-05-02"

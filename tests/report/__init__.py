@@ -1,0 +1,1 @@
+"""Reports: the data behind them, and each format read back."""
