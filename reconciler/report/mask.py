@@ -51,8 +51,7 @@ class Mask:
         if personal:
             masked |= {name: self.value(row[name]) for name in VALUES if name in row}
         masked |= {name: say("(masked)") for name in SPOKEN if row.get(name)}
-        if "detail" in row:
-            masked["detail"] = {}
+        masked |= {name: {} for name in ("detail", "inputs") if name in row}
         if str(row.get("rule", "")).split(".")[0] in SETTINGS:
             masked |= {name: self.value(row[name]) for name in ("old", "new") if name in row}
         return masked
