@@ -180,17 +180,39 @@ READING: Final = (
         name="deletion_beats_an_edit",
         rule="rule 27: an edit beats a deletion, and a person is told",
         place="core.plan:_plan_loss",
-        old="        not both\n        and other.modified is not None",
-        new="        False\n        and other.modified is not None",
+        old="survives = not both and edited(other)",
+        new="survives = False",
         killers=(f"{LOSSES}::test_an_edit_beats_a_deletion_and_waits_for_a_person",),
     ),
     Mutant(
         name="own_write_beats_a_deletion",
         rule="rule 27: a stamp that our own write left is no edit that could beat a deletion",
-        place="core.plan:_plan_loss",
-        old="and other.modified != other.own_stamp",
+        place="core.observe:edited",
+        old=" or half.modified == half.own_stamp",
         new="",
         killers=(f"{FOUND}::test_rule_27_what_we_wrote_beats_no_deletion_while_another_field_is_set_aside",),
+    ),
+    Mutant(
+        name="a_deletion_is_not_looked_at_again",
+        rule="rule 27: both records are read again just before a deletion; an edit that shows there stops it",
+        place="apply.losses:_attempt",
+        old=" or edited(fresh.half(delete.side))",
+        new="",
+        killers=(
+            "tests/stories/test_found_by_simulation.py"
+            "::test_an_edit_that_a_read_for_another_purpose_saw_stops_the_deletion",
+        ),
+    ),
+    Mutant(
+        name="back_off_does_not_grow",
+        rule="rule 32: a side that fails is asked ever more rarely",
+        place="health:_health",
+        old="first * (1 << min(failures - 1, 10))",
+        new="first",
+        killers=(
+            "tests/stories/test_rules_of_failing_sides.py"
+            "::test_rule_32_a_failing_side_is_probed_ever_more_rarely_up_to_a_quarter_of_an_hour",
+        ),
     ),
     Mutant(
         name="limits_hold_nothing",

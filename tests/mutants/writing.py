@@ -249,8 +249,8 @@ WRITING: Final = (
     Mutant(
         name="refused_write_left_to_the_next_cycle",
         rule="rule 31: a write answered 401 or 429 is sent once more after fresh reads",
-        place="apply.updates:_attempt",
-        old="if not again:",
+        place="apply.ledger:Ledger.once_more",
+        old="if wait > self.connection.policy.retry_for:",
         new="if True:",
         killers=(f"{WRITES}::test_rule_31_a_write_answered_401_or_429_is_sent_once_more_after_fresh_reads",),
     ),
