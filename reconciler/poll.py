@@ -215,6 +215,7 @@ class _Page:
             else:
                 look(link, row, self.news, self.policy, self.ours)
         self._bury(strangers)
+        self._let_go(strangers)
         for row in strangers:
             self._meet(row)
 
@@ -241,6 +242,14 @@ class _Page:
         else:
             self.news.tasks.pop(row.id, None)
             self.news.declined.add(row.id)
+
+    def _let_go(self, rows: Sequence[Record]) -> None:
+        """What survived its counterpart is deleted too: nobody has to decide about it any more."""
+        gone = {row.id for row in rows if row.presence is Presence.DELETED}
+        waiting = self.state.attention() if gone else ()
+        self.news.cleared += [
+            one for one in waiting if one.code is Code.DELETED_ELSEWHERE and one.side is self.side and one.id in gone
+        ]
 
     def _bury(self, rows: Sequence[Record]) -> None:
         """Remember the tombstones of records that are seen, if theirs was the record that had been lost."""

@@ -373,3 +373,15 @@ async def test_what_was_set_aside_is_nobodys_matter_once_the_pair_has_ended() ->
         await world.once(sweep=True)
     assert world.linked(task) is None
     assert world.attention() == []
+
+
+async def test_what_survived_a_deletion_leaves_the_list_when_it_is_deleted_too(world: World) -> None:
+    # In a soak of thirty days the entries of records that nobody had any more piled up.
+    task, item = await world.pair()
+    world.work.edit(item, TaskName="Vẫn cần")
+    world.crm.delete(task)
+    await world.once()
+    assert ("work", str(item), "deleted_elsewhere") in world.attention()
+    world.work.delete(item)
+    await world.once()
+    assert world.attention() == []
