@@ -158,6 +158,13 @@ def test_commands_are_handed_to_the_daemon_and_say_what_they_say_alone(product: 
     [gone] = [row for row in product.history("--task", lone) if row["kind"] == "unlinked"]
     assert (gone["operator"], gone["reason"]) == ("lan", "thôi")
     assert product.run("unlink", lone, code=2).err == f"reconciler: CRM task {lone} is not linked\n"
+    said = product.run("erase", "--task", lone, "--reason", "yêu cầu", env={"SUDO_USER": "lan"}).out
+    assert "are erased; the hash chain holds" in said
+    assert "another reader" not in said
+    rows = product.history("--task", lone)
+    assert all(row["erased"] for row in rows if row["kind"] != "erase")
+    assert rows[-1]["operator"] == "lan"
+    assert "intact" in product.run("verify").out
     assert "no held operations" in product.run("resume", "--reason", "x", "--approve", "sha256:0", code=2).err
     assert service.end() == 0
 
