@@ -25,6 +25,7 @@ from reconciler.core import model
 from reconciler.core.observe import Landed
 from reconciler.report.columns import COUNTED
 from reconciler.report.document import PHRASES
+from reconciler.report.period import ROWS
 from reconciler.report.summary import CANDIDATES
 from reconciler.settings import Settings
 from reconciler.words import DOMAIN, FOLDER, preferred, translator
@@ -110,7 +111,7 @@ def model_words() -> Iterator[str]:
         "new_state",
     )
     yield from ("operations", "updated_crm", "updated_work", "deleted_crm", "deleted_work", "left", "left_out")
-    yield from ("missed", "unstamped", "running", "entries", "changes", "commands", "exceptions", "excluded", "waiting")
+    yield from ("missed", "unstamped", "running", *ROWS, "excluded", "waiting")
     yield from ("link", "text", "update_crm", "update_work", "no_outcome")
     yield from (f"would_{name}" for name in ("create", "update_work", "update_crm", "delete", "unlink"))
     yield from (landed.value for landed in Landed)
