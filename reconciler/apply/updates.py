@@ -350,7 +350,8 @@ def _refused(
     """Set aside what was refused; the parts of the element that may still pass are sent again."""
     named = [change for change in part.changes if change.field is answer.field]
     culprits = part.changes if answer.code is Code.FORBIDDEN or len(part.changes) == 1 else tuple(named)
-    outcome.entries.append(ledger.entry("refused", link, side, answer.field, reason=answer.code, detail=_said(answer)))
+    detail = {**_said(answer), "fields": [change.field.value for change in part.changes]}
+    outcome.entries.append(ledger.entry("refused", link, side, answer.field, reason=answer.code, detail=detail))
     ledger.counts["refused"] += 1
     if answer.gone:
         return replace(ledger.observe(link, side, None), dirty_since=link.dirty_since or ledger.now), []

@@ -57,7 +57,11 @@ class Joiner:
                 self._intent(entry)
             case kind if kind in LANDED:
                 done += self._settled(where, entry, entry.field)
-            case "refused" | "not_applied" | "unclear":
+            case "refused":  # the whole element, whichever field the server named
+                names: Any = entry.detail.get("fields", [entry.field])
+                for name in names:
+                    done += self._settled(where, entry, name)
+            case "not_applied" | "unclear":
                 done += self._settled(where, entry, entry.field)
             case kind if kind in LINKING:
                 done += self._settled((entry.crm_id, Side.WORK), entry, None)
