@@ -16,10 +16,10 @@ from reconciler.connection import Connection, Writers
 from reconciler.core import safety
 from reconciler.core.model import CycleRow, Entry, Side, Value
 from reconciler.core.observe import Landed
-from reconciler.core.operations import FieldChange, Update
+from reconciler.core.operations import Update
 from reconciler.core.plan import Plan
 from reconciler.core.search import Selection
-from reconciler.core.undo import Overwritten, Sight, Undo, in_one, overwritten, undo, unless_changed
+from reconciler.core.undo import Overwritten, Sight, Undo, in_one, overwritten, place, undo, unless_changed
 from reconciler.cycle import close, settle
 from reconciler.errors import Halted, UsageError
 from reconciler.halting import pausing
@@ -95,29 +95,24 @@ async def revert(
     planned = await plan_revert(connection, store, cycle)
     left, code = await _carry_out(connection, writers, store, planned, order, guard)
     count = sum(len(update.changes) for update in planned.updates) - len(left)
-    return Undone(
-        said=_told(cycle, count, planned), left=(*left, *planned.left), exit_code=code or 4 * bool(planned.left)
-    )
+    left = (*left, *planned.left)
+    return Undone(said=_told(cycle, count, planned), left=left, exit_code=code or (4 if left else 0))
 
 
 def _told(cycle: int, count: int, planned: Undo) -> tuple[str, ...]:
     already = len(planned.already)
-    there = (say("{count} values are already as they were before cycle {cycle}", count=already, cycle=cycle),)
-    if planned.updates:
-        done = say("{count} values are brought back; the next cycle brings them to the other side", count=count)
-        return (done, *there) if already else (done,)
-    return (say("nothing was changed"), *there)
+    there = say("{count} values are already as they were before cycle {cycle}", count=already, cycle=cycle)
+    done = say("{count} values are brought back; the next cycle brings them to the other side", count=count)
+    return (done if planned.updates else say("nothing was changed"), *((there,) if already else ()))
 
 
 async def foresee_revert(connection: Connection, state: StateReader, cycle: int) -> Undone:
-    """The same without a write: each value that would come back, what would be left alone, and whether a limit holds."""
+    """The same without a write: each value that would come back, what is left alone, and whether a limit holds."""
     planned = await plan_revert(connection, state, cycle)
     lines = tuple(
         say(
-            "{name} of {side} {id}: {before} -> {after}",
-            name=change.field,
-            side=update.side,
-            id=update.crm_id if update.side is Side.CRM else update.work_id,
+            "{place}: {before} -> {after}",
+            place=place(change.field, update.side, update.crm_id, update.work_id),
             before=_shown(change.before),
             after=_shown(change.after),
         )
@@ -193,7 +188,7 @@ def _beyond(rows: Iterable[Json]) -> tuple[str, ...]:
 async def _plan(connection: Connection, state: StateReader, found: Sequence[Overwritten], rule: str) -> Undo:
     """Read the pairs again, both sides at once, and plan."""
     connection = piloted(connection, state)
-    links = state.links_by(Side.WORK, {one.work_id for one in found if not one.erased})
+    links = state.links_by(Side.WORK, {one.work_id for one in found})
     ids = {side: sorted(link.half(side).id for link in links.values()) for side in Side}
     answers = await asyncio.gather(*(connection.readers[side].by_id(ids[side]) for side in Side if links))
     rows = dict(zip(Side, answers, strict=True)) if links else {side: {} for side in Side}
@@ -285,23 +280,20 @@ async def _carry_out(
 
 def _missed(ledger: Ledger, updates: Sequence[Update]) -> Iterator[str]:
     """A sentence for each value that the servers do not show now."""
-    told = {(row["crm_id"], row["side"], row["field"]): row for row in changes(_own(ledger))}
+    entries = ledger.store.entries(Selection(cycle=ledger.cycle))
+    told = {(row["crm_id"], row["side"], row["field"]): row for row in changes(entries)}
     for update in updates:
         half = ledger.links[update.crm_id].half(update.side)
         for change in update.changes:
             lens = ledger.connection.policy.lenses[change.field]
             if lens.same(update.side, half.seen.get(change.field), change.after):
                 continue
-            place = say("{name} of {side} {id}", name=change.field, side=update.side, id=half.id)
+            where = place(change.field, update.side, update.crm_id, update.work_id)
             row = told.get((update.crm_id, update.side.value, change.field.value))
-            yield say("{place} was not restored: {why}", place=place, why=_why(ledger, change, row))
+            yield say("{place} was not restored: {why}", place=where, why=_why(ledger, row))
 
 
-def _own(ledger: Ledger) -> Iterable[Entry]:
-    return ledger.store.entries(Selection(cycle=ledger.cycle))
-
-
-def _why(ledger: Ledger, change: FieldChange, row: Json | None) -> str:
+def _why(ledger: Ledger, row: Json | None) -> str:
     if ledger.down:
         return joined(ledger.down.values())
     return word("dropped") if row is None else word(row["words"] or row["outcome"])

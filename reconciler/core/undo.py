@@ -21,6 +21,11 @@ RESTORED: Final = "restored"
 shows afterwards is no late write of ours, and flows on like any person's edit."""
 
 
+def place(name: Field, side: Side, crm_id: str, work_id: str) -> str:
+    """A field and its record, for a person."""
+    return say("{name} of {side} {id}", name=name, side=side, id=crm_id if side is Side.CRM else work_id)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overwritten:
     """A value `old` of a linked pair that journal entry `entry` replaced on `side`.
@@ -42,11 +47,7 @@ class Overwritten:
     @property
     def place(self) -> str:
         """The field and its record, for a person."""
-        return say("{name} of {side} {id}", name=self.field, side=self.side, id=self._id)
-
-    @property
-    def _id(self) -> str:
-        return self.crm_id if self.side is Side.CRM else self.work_id
+        return place(self.field, self.side, self.crm_id, self.work_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,11 +110,9 @@ def undo(found: Iterable[Overwritten], sights: Mapping[str, Sight], policy: Poli
     already: list[Overwritten] = []
     left: list[str] = []
     for one in found:
-        sight = sights.get(one.work_id)
-        if sight is None or sight.link.crm.id != one.crm_id:
-            left.append(_parted(one))
-        elif (why := _obstacle(one, sight, policy)) is not None:
-            left.append(why)
+        sight = _editable(one, sights.get(one.work_id), policy)
+        if isinstance(sight, str):
+            left.append(sight)
         elif _is(one.side, one, sight, (one.old,), policy):
             already.append(one)
         elif _changed(one, sight, policy):
@@ -137,19 +136,19 @@ def _update(link: Link, side: Side, changes: list[FieldChange]) -> Update:
     return Update(side=side, crm_id=link.crm.id, work_id=link.work.id, title=link.title, changes=tuple(changes))
 
 
-def _parted(one: Overwritten) -> str:
-    return say("CRM task {crm_id} and work item {work_id} are no longer linked", crm_id=one.crm_id, work_id=one.work_id)
-
-
-def _obstacle(one: Overwritten, sight: Sight, policy: Policy) -> str | None:
-    """Why a value cannot come back at all."""
-    link = sight.link
+def _editable(one: Overwritten, sight: Sight | None, policy: Policy) -> Sight | str:
+    """The pair, if a value of it can be edited now; else why not."""
     if one.erased:
         return say(
             "the values of entry {entry_id} were erased ([journal] retention, or `reconciler erase`); nothing can"
             " be restored from it",
             entry_id=one.entry,
         )
+    if sight is None or sight.link.crm.id != one.crm_id:
+        return say(
+            "CRM task {crm_id} and work item {work_id} are no longer linked", crm_id=one.crm_id, work_id=one.work_id
+        )
+    link = sight.link
     if not policy.pilot.admits(link, policy.people):
         return say("CRM task {id} is left out by [pilot]", id=link.crm.id)
     for side in Side:
@@ -160,7 +159,7 @@ def _obstacle(one: Overwritten, sight: Sight, policy: Policy) -> str | None:
             return say("{side} {id} is deleted, or it or its project is archived", side=side, id=row.id)
     if (one.side, one.field) in sight.unclear:
         return say("{place}: an earlier write is still unclear; try again after the next cycle", place=one.place)
-    return None
+    return sight
 
 
 def _changed(one: Overwritten, sight: Sight, policy: Policy) -> bool:
