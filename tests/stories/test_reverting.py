@@ -201,9 +201,9 @@ async def test_what_the_pilot_leaves_out_is_left_alone(world: World) -> None:
 
 
 async def test_a_limit_refuses_all_of_it_before_anything_is_written() -> None:
-    world = World(safety={"max_updates": 3, "min_updates": 3})
+    world = World()
     _, cycle = await mistaken(world, 3)
-    world.sections["safety"] = {"max_updates": 2, "min_updates": 2}
+    world.sections["safety"] = {"max_updates": 2}
     head, mark = world.store.head(), writes(world)
     with pytest.raises(Halted, match="3 updates") as refused:
         await reverted(world, cycle)
