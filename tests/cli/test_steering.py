@@ -127,9 +127,9 @@ def test_a_revert_over_the_limits_ends_with_5_and_one_without_a_side_with_6(prod
     product.run("resume", "--reason", "x")
     product.write_config(safety={"max_updates": 1})
     assert "at most 1" in product.run("revert", cycle, "--reason", "x", code=5).err
-    product.write_config()
-    product.work.faults.order("get-tasks", "status", status=503, times=None)
-    product.run("revert", cycle, "--reason", "x", code=6)
+    product.write_config(safety={"max_updates": 300})
+    product.work.faults.order("update-tasks", "status", status=404, times=None)
+    assert "was not restored" in product.run("revert", cycle, "--reason", "x", code=6).err
 
 
 # --- saved plans ------------------------------------------------------------------------------------------------------
