@@ -28,7 +28,7 @@ from reconciler.core.model import (
     Tombstone,
 )
 from reconciler.core.observe import first_sight, with_half
-from reconciler.core.operations import FieldChange, Update
+from reconciler.core.operations import Update
 from reconciler.core.plan import Workload, plan
 from reconciler.core.seed import command_givers, seed
 from reconciler.cycle import carry_out, close, settle
@@ -342,107 +342,3 @@ def ack(store: Store, now: datetime, operator: str, reason: str, *, task: str | 
             for entry in found
         )
     return Done(say("{count} entries are dismissed until their content changes", count=len(found)))
-
-
-async def restore(
-    connection: Connection,
-    writers: Writers,
-    store: Store,
-    entry_id: int,
-    *,
-    operator: str,
-    guard: Callable[[], None] = lambda: None,
-) -> Done:
-    """Bring back the value that a journal entry overwrote: an edit on the side where it was overwritten.
-
-    That side's base does not move, so the value flows on to the other side like any person's edit.
-    """
-    entry = next(iter(store.journal(entry=entry_id)), None)
-    if entry is None:
-        raise UsageError(say("the journal has no entry {entry_id}", entry_id=entry_id))
-    if entry.kind not in ("intent", "conflict") or entry.field is None or entry.side is None or entry.work_id is None:
-        raise UsageError(
-            say("entry {entry_id} ({kind}) overwrote no value of a linked pair", entry_id=entry_id, kind=entry.kind)
-        )
-    if entry.erased:
-        raise UsageError(
-            say(
-                "the values of entry {entry_id} were erased ([journal] retention, or `reconciler erase`); nothing can"
-                " be restored from it",
-                entry_id=entry_id,
-            )
-        )
-    link = store.links_by(Side.WORK, [entry.work_id]).get(entry.work_id)
-    if link is None or link.crm.id != entry.crm_id:
-        raise UsageError(
-            say(
-                "CRM task {crm_id} and work item {work_id} are no longer linked",
-                crm_id=entry.crm_id,
-                work_id=entry.work_id,
-            )
-        )
-    connection = piloted(connection, store)
-    if not connection.policy.pilot.admits(link, connection.policy.people):
-        raise UsageError(say("CRM task {id} is left out by [pilot]", id=link.crm.id))
-    started, side, name = connection.clock.now(), entry.side, entry.field
-    rows = await connection.readers[side].by_id([link.half(side).id])
-    row = rows.get(link.half(side).id)
-    if row is None:
-        raise UsageError(say("{side} {id} cannot be seen any more", side=side, id=link.half(side).id))
-    others = await connection.readers[side.other].by_id([link.half(side.other).id])
-    other = others.get(link.half(side.other).id)
-    before = row.values.get(name)
-    if connection.policy.lenses[name].same(side, before, entry.old):
-        return Done(say("{name} of {side} {id} has that value already", name=name, side=side, id=row.id))
-    change = FieldChange(
-        field=name,
-        before=before,
-        after=entry.old,
-        source=other.values.get(name) if other is not None else None,
-        reason="restored",
-        rule=f"restore.{entry_id}",
-    )
-    update = Update(side=side, crm_id=link.crm.id, work_id=link.work.id, title=link.title, changes=(change,))
-    with store.transaction() as tx:
-        cycle = tx.save_cycle(CycleRow(started_at=started))
-        [link] = tx.save_links([replace(link, dirty_since=link.dirty_since or started)])
-        tx.append(
-            [
-                Entry(
-                    kind="restore",
-                    at=started,
-                    cycle=cycle,
-                    crm_id=link.crm.id,
-                    work_id=link.work.id,
-                    side=side,
-                    field=name,
-                    old=before,
-                    new=entry.old,
-                    rule=change.rule,
-                    operator=operator,
-                )
-            ]
-        )
-    ledger = Ledger(
-        connection=connection,
-        writers=writers,
-        store=store,
-        cycle=cycle,
-        links={link.crm.id: link},
-        circumstances=circumstances(connection, store),
-        guard=guard,
-    )
-    await apply(ledger, [update])
-    settle(ledger, [update])
-    close(ledger, Prospect(news=News(now=started), moment=moment(connection, store)), started)
-    words = joined(ledger.down.values())
-    if words:
-        return Done(say("not restored: {words}", words=words), 6)
-    return Done(
-        say(
-            "{name} of {side} {id} is restored; the next cycle brings it to the other side",
-            name=name,
-            side=side,
-            id=row.id,
-        )
-    )

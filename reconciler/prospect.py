@@ -108,7 +108,7 @@ async def _foresee(
     made = plan(work, policy, now, places)
     if requested is not None:  # the other pairs with news wait for a cycle that polls both sides
         made = replace(made, links={**waiting(news).links, **made.links})
-    checked = safety.check(made.operations, policy.limits, _around(state, made, now.now)) if requested is None else None
+    checked = safety.check(made.operations, policy.limits, around(state, made, now.now)) if requested is None else None
     return Prospect(
         news=news,
         pairing=pairing,
@@ -188,7 +188,8 @@ def waiting(news: News) -> Plan:
     )
 
 
-def _around(state: StateReader, made: Plan, now: datetime) -> Circumstances:
+def around(state: StateReader, made: Plan, now: datetime) -> Circumstances:
+    """What the limits are measured against for a plan that is made `now`."""
     tally = state.tally() if made.operations or _lost(made) else None
     halted = state.fact("halted") or {}
     last = last_finished(state)

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
-from typing import Any, Final, get_type_hints
+from typing import Any, Final, get_args, get_type_hints
 
-from reconciler import linking
+from reconciler import linking, undoing
 from reconciler.audit.erasing import Subject, erase
 from reconciler.connection import Connection, Writers
 from reconciler.core.model import Target, aware
@@ -72,6 +72,14 @@ class Restore:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Revert:
+    """Bring back what a cycle overwrote and nobody changed since."""
+
+    cycle: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pause:
     """Let writes wait, until a moment (ISO 8601 with a zone) or until `Resume`."""
 
@@ -97,8 +105,8 @@ class Erase:
     reason: str
 
 
-Request = Link | Unlink | Retry | Ack | Restore | Pause | Resume | Erase
-KINDS: Final = {kind.__name__.lower(): kind for kind in (Link, Unlink, Retry, Ack, Restore, Pause, Resume, Erase)}
+Request = Link | Unlink | Retry | Ack | Restore | Revert | Pause | Resume | Erase
+KINDS: Final = {kind.__name__.lower(): kind for kind in get_args(Request)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +163,20 @@ async def _perform(request: Request, operator: str, means: Means) -> Said:
             return Said(out=tuple(erase(store, subject, reason=request.reason, operator=operator, now=now)))
         case Link():
             return _done(await _link(request, operator, means))
-        case Restore():
-            async with means.sides() as (connection, writers):
-                done = await linking.restore(
-                    connection, writers, store, request.entry, operator=operator, guard=means.guard
-                )
-            return _done(done)
+        case Restore() | Revert():
+            return await _undo(request, operator, means)
+
+
+async def _undo(request: Restore | Revert, operator: str, means: Means) -> Said:
+    store, guard = means.store, means.guard
+    async with means.sides() as (connection, writers):
+        if isinstance(request, Restore):
+            undone = await undoing.restore(connection, writers, store, request.entry, operator=operator, guard=guard)
+        else:
+            undone = await undoing.revert(
+                connection, writers, store, request.cycle, reason=request.reason, operator=operator, guard=guard
+            )
+    return Said(out=undone.said, err=undone.left, exit_code=undone.exit_code)
 
 
 def _done(done: linking.Done) -> Said:

@@ -112,7 +112,7 @@ def model_words() -> Iterator[str]:
     )
     yield from ("operations", "updated_crm", "updated_work", "deleted_crm", "deleted_work", "left", "left_out")
     yield from ("missed", "unstamped", "running", *ROWS, "excluded", "waiting")
-    yield from ("link", "text", "update_crm", "update_work", "no_outcome")
+    yield from ("link", "text", "update_crm", "update_work", "no_outcome", "restored")
     yield from (f"would_{name}" for name in ("create", "update_work", "update_crm", "delete", "unlink"))
     yield from (landed.value for landed in Landed)
     yield from (name for name in (*COUNTED, *CANDIDATES) if name not in PHRASES)

@@ -32,6 +32,7 @@ from reconciler.core.model import (
 )
 from reconciler.core.observe import Landed, absorb_late, by_us, judge, observe, sightings, with_half
 from reconciler.core.operations import FieldChange, Update
+from reconciler.core.undo import RESTORED
 from reconciler.errors import NotApplied, SideClosed, SideDown, Unclear
 from reconciler.message import say
 from reconciler.poll import interrupted
@@ -72,11 +73,6 @@ async def _attempt(ledger: Ledger, side: Side, operations: Sequence[Update]) -> 
             raise SideDown(side, str(unclear), words=unclear.words) from unclear
         return []
     return await _conclude(ledger, side, batch, answers)
-
-
-RESTORED: Final = "restored"
-"""The reason of a value that a person brought back. It is an outside edit: should the process die over its write, what
-shows afterwards is no late write of ours, and flows on like any person's edit."""
 
 
 @dataclass(slots=True)

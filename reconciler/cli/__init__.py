@@ -15,7 +15,7 @@ from reconciler.cli.plans import apply, plan
 from reconciler.cli.reporting import report
 from reconciler.cli.running import daemon
 from reconciler.cli.speaking import HELP_OPTIONS, Speaking, everything, language_option
-from reconciler.cli.steering import ack, pause, restore, resume
+from reconciler.cli.steering import ack, pause, restore, resume, revert
 from reconciler.cli.trying import demo, sandbox
 
 
@@ -32,7 +32,7 @@ def main() -> None:
 COMMANDS = (
     *(demo, sandbox),
     *(daemon, once, report, plan, apply, backfill, rebuild),
-    *(link, unlink, retry, ack, restore, pause, resume),
+    *(link, unlink, retry, ack, restore, revert, pause, resume),
     *(targets, status, history, why, backup, check, notify, config),
     *(verify, checkpoint, export, erase, inventory),
 )

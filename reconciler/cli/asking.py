@@ -28,6 +28,11 @@ def ask(config_path: str | None, request: Request) -> int:
         said = run(_perform(settings, request))
     except LeaseHeld as held:
         said = _hand_over(settings, request, held)
+    return print_out(said)
+
+
+def print_out(said: Said) -> int:
+    """Print what a request came to; returns its exit code."""
     for line in said.out:
         tell(line)
     for line in said.err:

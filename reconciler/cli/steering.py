@@ -1,11 +1,13 @@
-"""`pause`, `resume`, `ack` and `restore`: a person holds back, lets go on, dismisses, or brings a value back."""
+"""`pause`, `resume`, `ack`, `restore` and `revert`: hold back, let go on, dismiss, bring values back."""
 
 from __future__ import annotations
 
+import os
+
 import click
 
-from reconciler.cli.asking import ask
-from reconciler.cli.ending import config_option, ending
+from reconciler.cli.asking import ask, print_out
+from reconciler.cli.ending import config_option, ending, run
 from reconciler.cli.speaking import spoken
 from reconciler.message import say
 
@@ -60,3 +62,32 @@ def restore(entry: int, config_path: str | None) -> int:
     from reconciler.requests import Restore
 
     return ask(config_path, Restore(entry=entry))
+
+
+@click.command()
+@click.argument("cycle", type=click.IntRange(1, 2**63 - 1))
+@config_option
+@click.option("--reason", help="Why; kept in the journal.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be brought back and what would be left alone.")
+@ending
+def revert(cycle: int, config_path: str | None, reason: str | None, dry_run: bool) -> int:
+    """Bring back everything that cycle CYCLE overwrote and nobody changed since, as one planned, journalled edit."""
+    from reconciler.requests import Revert, Said
+
+    if not dry_run:
+        if not reason:
+            raise click.UsageError(spoken(say("give --reason")))
+        return ask(config_path, Revert(cycle=cycle, reason=reason))
+    from reconciler import app
+    from reconciler.undoing import foresee_revert
+
+    settings = app.load(config_path, os.environ)
+
+    async def foresee() -> Said:
+        with app.reading_state(settings) as state:
+            app.check_identity(settings, state)
+            async with app.connect(settings) as connection:
+                undone = await foresee_revert(connection, state, cycle)
+        return Said(out=undone.said, err=undone.left, exit_code=undone.exit_code)
+
+    return print_out(run(foresee()))

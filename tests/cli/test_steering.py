@@ -91,6 +91,47 @@ def test_a_value_whose_record_cannot_be_seen_is_not_restored(product: Product) -
     assert "not restored" in product.run("restore", entry["id"], code=6).err
 
 
+def test_revert_brings_a_cycle_back_after_a_dry_run_and_leaves_alone_what_changed_since(product: Product) -> None:
+    (task, item), (other, _) = product.pair(task_name="Cũ"), product.pair(task_name="Khác")
+    product.crm.edit(task, task_name="Nhầm")
+    product.crm.edit(other, task_name="Nhầm")
+    product.once()
+    cycle = next(row["cycle"] for row in product.history("--task", task) if row["new"] == "Nhầm")
+    product.clock.later(60)
+    product.crm.edit(other, task_name="Sửa sau")
+    before = product.stored()
+    shown = product.run("revert", cycle, "--dry-run", code=4)
+    assert f"title of work {item}: «Nhầm» -> «Cũ»\n" in shown.out
+    assert "was changed since" in shown.err
+    assert product.stored() == before
+    assert "--reason" in product.run("revert", cycle, code=2).err
+    done = product.run("revert", cycle, "--reason", "Sai hàng loạt", code=4)
+    assert (done.out.startswith("1 values are brought back"), done.err) == (True, shown.err)
+    product.once()
+    left, right = product.crm.get(task), product.work.get(item)
+    assert left is not None and right is not None
+    assert left["task_name"] == right["TaskName"] == "Cũ"
+    assert "nothing was changed" in product.run("revert", cycle, "--reason", "Lại", code=4).out
+    for words in (("--reason", "x"), ("--dry-run",)):
+        assert "no cycle" in product.run("revert", 10**9, *words, code=2).err
+
+
+def test_a_revert_over_the_limits_ends_with_5_and_one_without_a_side_with_6(product: Product) -> None:
+    (task, _), (other, _) = product.pair(task_name="Cũ"), product.pair(task_name="Khác")
+    product.crm.edit(task, task_name="Nhầm")
+    product.crm.edit(other, task_name="Nhầm")
+    product.once()
+    cycle = next(row["cycle"] for row in product.history("--task", task) if row["new"] == "Nhầm")
+    product.run("pause", "--reason", "x")
+    assert "nothing was written" in product.run("revert", cycle, "--reason", "x", code=5).err
+    product.run("resume", "--reason", "x")
+    product.write_config(safety={"max_updates": 1})
+    assert "at most 1" in product.run("revert", cycle, "--reason", "x", code=5).err
+    product.write_config(safety={"max_updates": 300})
+    product.work.faults.order("update-tasks", "status", status=404, times=None)
+    assert "was not restored" in product.run("revert", cycle, "--reason", "x", code=6).err
+
+
 # --- saved plans ------------------------------------------------------------------------------------------------------
 
 

@@ -9,8 +9,9 @@ from reconciler.backfill import backfill, find_old
 from reconciler.core.model import Side, Target
 from reconciler.errors import UsageError
 from reconciler.halting import resume
-from reconciler.linking import link_to_item, link_to_target, restore, unlink
+from reconciler.linking import link_to_item, link_to_target, unlink
 from reconciler.rebuilding import rebuild_links
+from reconciler.undoing import restore
 from tests.crashes.stage import Scenario, Stage
 from tests.simulation.town import Process
 

@@ -152,6 +152,17 @@ def test_commands_are_handed_to_the_daemon_and_say_what_they_say_alone(product: 
     restored = product.run("restore", entry).out
     assert restored == f"title of work {item} is restored; the next cycle brings it to the other side\n"
     until("the restored title in the CRM", lambda: crm(product, task, "task_name") == "Gọi")
+    cycle = next(row["cycle"] for row in product.history("--task", task) if row["id"] == entry)
+    done = product.run("revert", cycle, "--reason", "nhầm").out
+    assert done == f"nothing was changed\n1 values are already as they were before cycle {cycle}\n"
+    product.crm.edit(task, task_name="Nhầm")
+    until("the mistake in Work", lambda: title(product, item) == "Nhầm")
+    wrong = next(row["cycle"] for row in reversed(product.history("--task", task)) if row["kind"] == "confirmed")
+    done = product.run("revert", wrong, "--reason", "nhầm", env={"SUDO_USER": "lan"}).out
+    assert done == "1 values are brought back; the next cycle brings them to the other side\n"
+    [told] = [row for row in product.history("--task", task) if row["kind"] == "revert"]
+    assert (told["operator"], told["reason"], told["rule"]) == ("lan", "nhầm", f"revert.{wrong}")
+    until("the reverted title in the CRM", lambda: crm(product, task, "task_name") == "Gọi")
     assert product.run("retry", "--all").out == "0 pairs and 0 tasks are tried again at the next cycle\n"
     assert "nothing about crm" in product.run("ack", task, "--reason", "x", code=2).err
     assert product.run("unlink", lone, "--reason", "thôi", env={"SUDO_USER": "lan"}).code == 0

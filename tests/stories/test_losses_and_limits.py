@@ -11,11 +11,12 @@ import pytest
 
 from reconciler.errors import UsageError
 from reconciler.halting import pause, resume
-from reconciler.linking import ack, restore, retry
+from reconciler.linking import ack, retry
 from reconciler.report.dry_document import dry_document
 from reconciler.report.render import status_text
 from reconciler.report.text import document_text
 from reconciler.requests import sentence
+from reconciler.undoing import restore
 from tests.world import World
 
 TARGET: dict[str, Any] = {"custom_field1": "12", "custom_field2": "31"}

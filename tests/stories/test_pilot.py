@@ -8,8 +8,8 @@ import pytest
 
 from reconciler import app
 from reconciler.errors import UsageError
-from reconciler.linking import restore
 from reconciler.store import verify
+from reconciler.undoing import restore
 from tests.world import World, fields_written
 
 INSIDE: dict[str, Any] = {"custom_field1": "12", "custom_field2": "31"}
