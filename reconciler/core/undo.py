@@ -98,10 +98,15 @@ def in_one(found: Iterable[Overwritten], lenses: Lenses) -> list[Overwritten]:
     for one in found:
         where = (one.crm_id, one.work_id, one.side, one.field)
         before = last.get(where)
-        if before is not None and any(lenses[one.field].same(one.side, one.old, left) for left in before.written):
+        if before is not None and (before.erased or _follows(one, before, lenses)):
             one = replace(one, old=before.old, erased=before.erased or one.erased)
         last[where] = one
     return list(last.values())
+
+
+def _follows(one: Overwritten, before: Overwritten, lenses: Lenses) -> bool:
+    """Whether `one` overwrote what the write before it had left; otherwise somebody edited in between."""
+    return any(lenses[one.field].same(one.side, one.old, left) for left in before.written)
 
 
 def undo(found: Iterable[Overwritten], sights: Mapping[str, Sight], policy: Policy, rule: str) -> Undo:

@@ -11,6 +11,7 @@ WRITES: Final = "tests/stories/test_writes.py"
 DATES: Final = "tests/stories/test_status_and_dates.py"
 SIDES: Final = "tests/stories/test_sides_and_differences.py"
 LOSSES: Final = "tests/stories/test_losses_and_limits.py"
+REVERTING: Final = "tests/stories/test_reverting.py"
 
 WRITING: Final = (
     Mutant(
@@ -269,5 +270,24 @@ WRITING: Final = (
         old="old=change.before",
         new="old=None",
         killers=(f"{LOSSES}::test_restore_brings_a_lost_value_back_and_it_flows_across",),
+    ),
+    Mutant(
+        name="revert_over_later_edits",
+        rule="undo: what people changed since is left alone",
+        place="core.undo:undo",
+        old="elif _changed(one, sight, policy):",
+        new="elif False:",
+        killers=(
+            f"{REVERTING}::test_what_a_person_changed_since_is_left_alone_and_named[work]",
+            f"{REVERTING}::test_a_status_that_changed_since_within_its_class_is_left_alone",
+        ),
+    ),
+    Mutant(
+        name="revert_past_the_limits",
+        rule="undo: the limits of a cycle hold it before anything is written",
+        place="undoing:_hold",
+        old="    if halt is None:",
+        new="    if True:",
+        killers=(f"{REVERTING}::test_a_limit_refuses_all_of_it_before_anything_is_written",),
     ),
 )

@@ -298,3 +298,25 @@ async def test_a_side_that_is_down_ends_with_6_and_a_second_run_goes_on(world: W
     assert (await reverted(world, cycle)).exit_code == 0
     await world.once(tick=60)
     assert world.task(task)["task_name"] == world.item(item)["TaskName"] == "Gốc 0"
+
+
+async def test_a_pair_in_an_archived_project_is_left_alone(world: World) -> None:
+    [(_, item)], cycle = await mistaken(world)
+    world.work.archive_project(12)
+    await world.once(sweep=True)
+    done = await reverted(world, cycle)
+    assert done.exit_code == 4
+    assert "archived" in done.left[0]
+    assert world.item(item)["TaskName"] == "Nhầm"
+
+
+async def test_a_pair_that_was_joined_stays_joined(world: World) -> None:
+    task, item = world.crm.add(task_name="Của Bán hàng"), world.work.add(TaskName="Của Công việc")
+    await world.once()
+    assert (await world.link_item(task, item)).exit_code == 0
+    await world.once()
+    linked = next(one.cycle for one in world.store.entries(Selection(kind="linked")))
+    assert linked is not None
+    done = await reverted(world, linked)
+    assert f"CRM task {task} and work item {item} were linked; they stay linked" in done.left
+    assert done.exit_code == 4
