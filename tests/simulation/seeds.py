@@ -1,4 +1,4 @@
-"""Many seeds, one judgement each: played in as many processes as wanted, with the same figures whatever their number."""
+"""Many seeds, one judgement each: in as many processes as wanted, with the same figures whatever their number."""
 
 from __future__ import annotations
 

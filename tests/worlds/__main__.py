@@ -1,7 +1,7 @@
-"""`python -m tests.worlds --seeds N --start S [--jobs J]`: in each of N generated worlds a dry run, then the real cycle.
+"""`python -m tests.worlds --seeds N --start S [--jobs J]`: a dry run, then the real cycle, in N generated worlds.
 
-Whatever the cycle did otherwise than foretold, and whatever the dry run changed, is printed with its seed, which replays
-alone. The last line is `N passed, M failed`; the exit code is 1 if a world failed.
+Whatever the cycle did otherwise than foretold, and whatever the dry run changed, is printed with its seed, which
+replays alone. The last line is `N passed, M failed`; the exit code is 1 if a world failed.
 """
 
 from __future__ import annotations

@@ -73,17 +73,17 @@ class Foretold:
         async with AsyncExitStack() as stack:
             try:
                 await self.life.storm(stack)
-                self._pending()
+                self.pending()
                 await self.life.stop(stack)
                 self.town.fate = Fate()
-                await self._check(await self._look())
+                await self.check(await self.look())
             except Exception as error:
                 self._blame(f"a bug: {error!r}")
         self.found.trace = self.life.trace()
         self.town.reopen()
         return self.found
 
-    def _pending(self) -> None:
+    def pending(self) -> None:
         """The weather clears, everything on its way arrives, and people go on."""
         town, rng = self.town, self.rng
         self.life.clear_up()
@@ -97,7 +97,7 @@ class Foretold:
             town.clock.tick(rng.choice((0, 1, 20, 90)))
         town.sections["safety"] = dict(rng.choice(LIMITS))
 
-    async def _look(self) -> Json:
+    async def look(self) -> Json:
         """The dry run. The state may be open in a process that runs beside it; afterwards it is the same moment."""
         town = self.town
         if self.rng.random() < 0.5:
@@ -116,11 +116,13 @@ class Foretold:
         if self._rows() != rows_before:
             self._blame("the dry run changed a record")
         for side in Side:
-            self.found.wrong += [f"the dry run wrote: {side} {one.verb}" for one in town.system(side).writes(marks[side])]
+            self.found.wrong += [
+                f"the dry run wrote: {side} {one.verb}" for one in town.system(side).writes(marks[side])
+            ]
         town.clock.time = moment
         return report
 
-    async def _check(self, foretold: Json) -> None:
+    async def check(self, foretold: Json) -> None:
         """Run the cycle and compare."""
         town, found = self.town, self.found
         marks = {side: town.system(side).mark() for side in Side}
@@ -146,7 +148,9 @@ class Foretold:
         town = self.town
         for side in Side:
             town.note_arrivals(side)
-        since = [(town.arrived[s][n], s, call) for s in Side for n, call in enumerate(town.system(s).log) if n >= marks[s]]
+        since = [
+            (town.arrived[s][n], s, call) for s in Side for n, call in enumerate(town.system(s).log) if n >= marks[s]
+        ]
         yield from ((side, call) for _, side, call in sorted(since, key=lambda one: one[0]))
 
     def _rows(self) -> str:
@@ -164,10 +168,10 @@ class Foretold:
 
 
 def _files(state: Path) -> dict[str, bytes]:
-    """The database and its WAL, by name; and which other files of it there are, save the memory that readers share."""
-    return {
-        one.name: one.read_bytes() for one in state.parent.glob(f"{state.name}*") if not one.name.endswith("-shm")
-    }
+    """The database and its WAL, and whatever else lies beside it; an empty WAL is none, and the memory that readers
+    share is no part of the state."""
+    found = {one.name: one.read_bytes() for one in state.parent.glob(f"{state.name}*")}
+    return {name: content for name, content in found.items() if content and not name.endswith("-shm")}
 
 
 def _against_plan(foretold: Json, entries: list[Entry]) -> Iterator[str]:
