@@ -364,8 +364,7 @@ async def test_saving_a_record_after_our_unclear_write_does_not_make_its_values_
 
 async def test_what_a_limit_holds_is_not_sent_because_it_was_overtaken_before(world: World) -> None:
     # An edit that had been overtaken twice was planned again at the end of a cycle, and sent although the limit of that
-    # very cycle held it: the dry run had said that it would wait. It took another
-    # operation that was sent.
+    # very cycle held it: the dry run had said that it would wait. It took another operation that was sent.
     task, item = await world.pair(task_name="Đầu", status="Đang thực hiện")
     other, other_item = await world.pair(task_name="Khác")
     for name in ("Một", "Hai"):

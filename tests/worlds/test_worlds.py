@@ -1,4 +1,4 @@
-"""A hundred worlds for every change: what a dry run foretells is what the cycle does. For more: `python -m tests.worlds`."""
+"""A hundred worlds for every change: a dry run foretells what the cycle does. For more: `python -m tests.worlds`."""
 
 from __future__ import annotations
 
