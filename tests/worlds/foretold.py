@@ -41,8 +41,10 @@ LIMITS: Final[tuple[dict[str, Any], ...]] = (
 
 @dataclass
 class World(Judgement):
-    """`operations` were foretold and carried out, by kind below; `held` were shown as held, and were. `idle` worlds had
-    nothing to do; `gone` updates were dropped because a record exists no more; `beside` had the state open in another process while the dry run read it."""
+    """`operations` were foretold, by kind below; `held` were shown as held, and were. `gone` updates were dropped
+    because a record exists no more. `idle` worlds had nothing to do; `beside` had the state open in another process
+    while the dry run read it.
+    """
 
     operations: int = 0
     creates: int = 0

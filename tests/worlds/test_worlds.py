@@ -60,6 +60,29 @@ async def test_an_operation_that_was_not_foretold_is_named(tmp_path: Path) -> No
     assert any(one.startswith("create on work") and "Chen ngang" in one for one in found.wrong)
 
 
+async def test_an_update_of_a_record_that_is_gone_for_good_is_dropped_and_counted(tmp_path: Path) -> None:
+    found = await Foretold(1026, tmp_path).judged()
+    assert (found.wrong, found.operations, found.gone, found.writes) == ([], 2, 1, 1)
+
+
+class Typing(Foretold):
+    """Somebody types in a field that was foretold, while the cycle runs."""
+
+    async def check(self, foretold: Json) -> None:
+        [task] = {int(one["crm_id"]) for one in foretold["operations"]} - {1003}
+
+        def typing() -> None:
+            self.life.people.set_fields(Side.CRM, task, {"owner_name": "NV004"})
+
+        self.town.crm.faults.order("by-id", "hook_before", hook=typing)
+        await super().check(foretold)
+
+
+async def test_an_update_that_was_dropped_for_anything_else_is_named(tmp_path: Path) -> None:
+    found = await Typing(1026, tmp_path).judged()
+    assert any(one.startswith("gone [") for one in found.wrong)
+
+
 async def test_a_dry_run_that_changes_something_is_named(tmp_path: Path) -> None:
     found = await Disturbed(1, tmp_path).judged()
     assert {"the dry run changed the state's files", "the dry run changed a record"} <= set(found.wrong)
