@@ -23,7 +23,7 @@ from reconciler.core.attention import grouped
 from reconciler.core.model import CycleRow, Side
 from reconciler.core.operations import Operation, Update, name
 from reconciler.core.plan import Workload, plan
-from reconciler.core.safety import EVERYTHING
+from reconciler.core.safety import EVERYTHING, Halt, held, kind_of
 from reconciler.daybook import count_cycle
 from reconciler.errors import SideError
 from reconciler.halting import pausing, settle_halt
@@ -108,7 +108,12 @@ async def carry_out(
     if due is not None:
         await apply(ledger, due)
         again = settle(ledger, due)
-        starved = [one for one in again if isinstance(one, Update) and ledger.links[one.crm_id].drops > 1]
+        passed = allowed(due, prospect.halt)
+        starved = [
+            one
+            for one in again
+            if isinstance(one, Update) and ledger.links[one.crm_id].drops > 1 and (one.crm_id, kind_of(one)) in passed
+        ]
         if starved and not ledger.down and only is None:
             # twice overtaken by edits: planned again from the reads just made, at once
             await apply(ledger, starved)
@@ -148,6 +153,15 @@ def planned(prospect: Prospect, store: Store, only: Collection[str] | None) -> t
         return None
     operations = prospect.checked.operations
     return operations if only is None else tuple(one for one in operations if one.canonical in only)
+
+
+def allowed(due: Collection[Operation], halt: Halt | None) -> set[tuple[str, str]]:
+    """What may be sent if it is planned again within the cycle: the same pairs and kinds that the limits let through.
+
+    Each was counted once already. Of a kind that is held nothing may follow, not even where an approval let one pass.
+    """
+    kinds = halt.kinds if halt is not None else ()
+    return {(one.crm_id, kind_of(one)) for one in due if not held(kind_of(one), kinds)}
 
 
 def settle(ledger: Ledger, operations: Collection[Operation]) -> tuple[Operation, ...]:

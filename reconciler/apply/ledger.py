@@ -144,6 +144,11 @@ class Ledger:
             await self.connection.clock.sleep(wait.total_seconds())
         return await attempt()
 
+    def offsets(self) -> dict[str, float | None]:
+        """The seconds by which each server's clock is ahead of ours, as measured by now; None where it is not known."""
+        measured = {side: self.connection.readers[side].offset().value for side in Side}
+        return {side.value: None if one is None else round(one.total_seconds(), 3) for side, one in measured.items()}
+
     def entry(self, kind: str, link: Link, side: Side, name: Field | None = None, **rest: object) -> Entry:
         """A journal entry about a link; stamps and ids come from it."""
         blank = Entry(

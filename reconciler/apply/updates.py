@@ -149,7 +149,8 @@ async def _prepare(ledger: Ledger, side: Side, operations: Sequence[Update]) -> 
         with ledger.store.transaction() as tx:
             ledger.save(tx, [ledger.links[crm_id] for crm_id in dict.fromkeys(one.crm_id for one in operations)])
             tx.save_sendings(batch.sendings)
-            tx.append(replace(e, detail={**e.detail, "read_at": read_at.isoformat()}) for e in entries)
+            clocks = {"read_at": read_at.isoformat(), "offsets": ledger.offsets()}
+            tx.append(replace(one, detail={**one.detail, **clocks}) for one in entries)
     return batch
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from reconciler.core.model import Entry, Side
 from reconciler.core.observe import Landed
-from reconciler.report.data import Json, plain, utc
+from reconciler.report.data import Json, corrected, offsets_of, plain, utc
 
 LANDED: Final = frozenset(landed.value for landed in Landed)
 LINKING: Final = ("created", "linked")
@@ -107,6 +107,7 @@ def _row(entry: Entry, kind: str, *, outcome: str) -> Json:
     """One line of the report. A conflict's loser is what was overwritten; `read` is what the server made of it."""
     side = entry.side or Side.WORK
     conflict = entry.reason == "conflict"
+    stamps = {"crm_modified": utc(entry.crm_modified), "work_modified": utc(entry.work_modified)}
     return {
         "id": entry.id,
         "at": utc(entry.at),
@@ -124,8 +125,8 @@ def _row(entry: Entry, kind: str, *, outcome: str) -> Json:
         "reason": entry.reason,
         "winner": side.other.value if conflict else None,
         "loser": side.value if conflict else None,
-        "crm_modified": utc(entry.crm_modified),
-        "work_modified": utc(entry.work_modified),
+        **stamps,
+        **corrected(stamps, offsets_of(entry)),
         "changed_by": entry.changed_by,
         "operator": entry.operator,
         "outcome": outcome,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from reconciler.core.advice import advice, cause
@@ -17,6 +18,25 @@ Json = dict[str, Any]
 def utc(moment: datetime | None) -> str | None:
     """ISO 8601 in UTC with a trailing Z."""
     return None if moment is None else moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def corrected(row: Json, offsets: Mapping[str, float | None]) -> Json:
+    """Both stamps of a row as our clock would have given them. `offsets` are the seconds by which each server's clock
+    is ahead of ours; None where that is not known."""
+    made: Json = {}
+    for side in Side:
+        stamp, offset = row.get(f"{side.value}_modified"), offsets.get(side.value)
+        moment = datetime.fromisoformat(stamp) - timedelta(seconds=offset) if stamp and offset is not None else None
+        made[f"{side.value}_corrected"] = moment and moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+    return made
+
+
+def offsets_of(entry: Entry) -> dict[str, float | None]:
+    """The clocks' offsets in seconds that an entry was decided with, else those of its moment; it may tell none."""
+    detail: Mapping[str, Any] = entry.detail
+    if clocks := detail.get("clocks"):
+        return {side.value: clocks[side.value]["value"] for side in Side}
+    return dict(detail.get("offsets", {}))
 
 
 def watermarks(state: StateReader) -> dict[str, str | None]:

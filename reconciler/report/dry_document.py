@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from reconciler.core.daybook import day_of
 from reconciler.core.model import Side
 from reconciler.message import say, word
 from reconciler.report import columns as c
+from reconciler.report.data import corrected
 from reconciler.report.document import Column, Document, Footing, Form, Json, Table, local
 from reconciler.report.period import LAG_NAMES, lag_class
 from reconciler.report.summary import Fidelity, Integrity, dry_summary
@@ -111,23 +112,17 @@ def _lines(data: Json, where: str) -> Iterator[Json]:
         ids = {name: one[name] for name in ("side", "kind", "crm_id", "work_id", "title")}
         ids["direction"] = f"{side.other.value}_to_{side.value}"
         for change in one["fields"] or [{"name": None, "reason": one.get("reason", one["kind"])}]:
-            yield {**ids, **change, "field": change["name"], **corrected(change, data["clocks"])}
+            yield {**ids, **change, "field": change["name"], **corrected(change, _offsets(data))}
 
 
 def _conflicts(data: Json) -> Iterator[Json]:
     for one in data["conflicts"]:
         loser = Side(one["winner"]).other.value
-        yield {**one, "loser": loser, **corrected(one, data["clocks"])}
+        yield {**one, "loser": loser, **corrected(one, _offsets(data))}
 
 
-def corrected(row: Json, clocks: Json) -> Json:
-    """Both stamps as our clock would have given them; None where a server's clock is not known."""
-    made: Json = {}
-    for side in Side:
-        stamp, offset = row.get(f"{side.value}_modified"), clocks[side.value]["offset"]
-        moment = datetime.fromisoformat(stamp) - timedelta(seconds=offset) if stamp and offset is not None else None
-        made[f"{side.value}_corrected"] = moment and moment.isoformat(timespec="seconds").replace("+00:00", "Z")
-    return made
+def _offsets(data: Json) -> Json:
+    return {side: clock["offset"] for side, clock in data["clocks"].items()}
 
 
 def _charts(data: Json) -> Iterator[Table]:

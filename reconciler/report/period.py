@@ -17,10 +17,11 @@ from itertools import islice
 from typing import Any, Final
 
 from reconciler.core.daybook import Day, day_in, day_of
+from reconciler.core.evidence import evidence_of
 from reconciler.core.model import ZONE, Code, Entry, Side
 from reconciler.ports import StateReader
 from reconciler.report.changes import LINKING, Joiner, changes
-from reconciler.report.data import Json, entry_data, pairs, utc, watermarks
+from reconciler.report.data import Json, corrected, entry_data, offsets_of, pairs, utc, watermarks
 from reconciler.report.fidelity import Fidelity, deviations
 
 TITLES_AT_ONCE: Final = 500
@@ -159,7 +160,8 @@ def period_commands(state: StateReader, period: Period) -> Iterator[Json]:
 
 def period_exceptions(state: StateReader, period: Period) -> Iterator[Json]:
     """What an auditor may want to look at one by one."""
-    return titled(state, (entry_data(one) for one in _entries(state, period) if exceptional(one)))
+    rows = ((entry_data(one), offsets_of(one)) for one in _entries(state, period) if exceptional(one))
+    return titled(state, ({**row, **corrected(row, offsets)} for row, offsets in rows))
 
 
 def period_deviations(state: StateReader, period: Period) -> Iterator[Json]:
@@ -239,8 +241,7 @@ class _Account:
                 self.config.append({key: entry_data(entry)[key] for key in ("id", "at", "rule", "old", "new")})
             case "conflict":
                 winner = entry.side.other.value if entry.side else ""
-                decision = str(entry.detail.get("decision", "conflict"))
-                self.conflicts[(entry.field.value if entry.field else "", winner, decision)] += 1
+                self.conflicts[(entry.field.value if entry.field else "", winner, _decided_by(entry))] += 1
 
     def end(self) -> None:
         for row in self.joiner.rest():
@@ -252,7 +253,7 @@ class _Account:
         key = f"update_{row['side']}" if row["kind"] == "update" else row["kind"]
         self.operations.setdefault(key, Counter())[row["outcome"]] += 1
         self.by_day.setdefault(day_of(datetime.fromisoformat(row["at"])), Counter())[key] += 1
-        giver = row["crm_modified"] if row["side"] == Side.WORK.value else row["work_modified"]
+        giver = row["crm_corrected"] if row["side"] == Side.WORK.value else row["work_corrected"]
         if row["outcome"] == "confirmed" and giver is not None:
             lag = datetime.fromisoformat(row["at"]) - datetime.fromisoformat(giver)
             self.lags[lag_class(lag)] += 1
@@ -300,6 +301,14 @@ class _Account:
         }
 
 
+def _decided_by(entry: Entry) -> str:
+    """Why the winner of a conflict won, from the evidence that the entry holds; `erased` if it holds none any more."""
+    try:
+        return evidence_of(entry).decision().reason
+    except KeyError:
+        return "erased"
+
+
 def _halt(entry: Entry | None) -> Json:
     known: dict[str, Any] = dict(entry.detail) if entry else {}
     return {
@@ -318,5 +327,5 @@ def _halt(entry: Entry | None) -> Json:
 
 
 def lag_class(lag: timedelta) -> str:
-    """The class that a lag falls into; a negative one (the servers' clocks) is the shortest."""
+    """The class that a lag falls into; a negative one (what is left of the clocks' uncertainty) is the shortest."""
     return next((name for bound, name in LAGS if lag.total_seconds() <= bound), "more")

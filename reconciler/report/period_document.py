@@ -147,7 +147,7 @@ def period_document(asked: Answer, *, integrity: Integrity | None = None) -> Doc
         Table(
             key="exceptions",
             title=say("Exceptions, to be reviewed"),
-            columns=(*_ENTRY, *_OLD_NEW, c.REASON, *_REVIEW),
+            columns=(*_ENTRY, *_OLD_NEW, c.REASON, *c.STAMPS, *_REVIEW),
             rows=asked.exceptions,
         ),
         Table(

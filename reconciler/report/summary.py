@@ -49,7 +49,7 @@ def dry_summary(data: Json, *, fidelity: Fidelity | None = None, integrity: Inte
         verdict=verdict,
         grave=grave,
         lines=(
-            _scope(data["pairs"]),
+            _scope(data),
             say(
                 "If applied: {update_work} work items and {update_crm} CRM tasks changed, {create} work items added, "
                 "{delete} deleted, {unlink} pairs unlinked.",
@@ -78,7 +78,9 @@ def _verdict(data: Json) -> tuple[str, bool]:
     return say("Safe to apply; nothing needs a person."), False
 
 
-def _scope(pairs: Mapping[str, int]) -> str:
+def _scope(data: Json) -> str:
+    """The pairs as the state and the two sides are at the moment of the report, also where it is over a period."""
+    pairs: Mapping[str, int] = data["pairs"]
     parts = {name: pairs[name] for name in CONDITIONS}
     named = [
         say("{count} {name}", count=count(number), name=word(name))
@@ -86,7 +88,8 @@ def _scope(pairs: Mapping[str, int]) -> str:
         if number or name == "equal"
     ]
     return say(
-        "Scope: {linked} linked pairs ({share} equal): {parts}. {sum}",
+        "Scope, as of {at}: {linked} linked pairs ({share} equal): {parts}. {sum}",
+        at=local(data["generated_at"]),
         linked=count(pairs["linked"]),
         share=percent(pairs["equal"], pairs["linked"]),
         parts=joined(named, ", "),
@@ -218,7 +221,7 @@ def period_summary(data: Json, *, integrity: Integrity | None = None) -> Summary
                 ),
                 sum=adds_up((candidates[name] for name in CANDIDATES), candidates["candidates"]),
             ),
-            _scope(data["pairs"]),
+            _scope(data),
             say(
                 "Pairs: {opening} at the start + {added} linked - {removed} unlinked = {closing} at the end.",
                 **{name: count(links[name]) for name in ("opening", "added", "removed", "closing")},

@@ -150,8 +150,70 @@ async def test_a_conflict_names_winner_and_loser_and_is_an_exception(world: Worl
     assert (row["winner"], row["loser"], row["before"], row["after"]) == (
         "work", "crm", "Bán hàng sửa", "Công việc sửa",
     )  # fmt: skip
-    assert data(world)["conflicts"] == [{"field": "title", "winner": "work", "reason": "conflict", "count": 1}]
+    assert data(world)["conflicts"] == [{"field": "title", "winner": "work", "reason": "newer", "count": 1}]
     assert "conflict" in {row["kind"] for row in exceptions(world)}
+
+
+async def test_conflicts_count_by_what_decided_them_also_where_nobody_can_tell_any_more(world: World) -> None:
+    pairs = [await world.pair(task_name=f"Việc {number}") for number in range(3)]
+    for (task, item), seconds in zip(pairs, (60, 0, 60), strict=True):
+        world.crm.edit(task, task_name=f"Bán hàng {task}")
+        world.clock.tick(seconds)
+        world.work.edit(item, TaskName=f"Công việc {task}")
+        await world.once()
+        world.clock.tick(600)
+    found = {(one["reason"], one["count"]) for one in data(world)["conflicts"]}
+    assert found == {("newer", 2), ("tie", 1)}
+    erased = [one.id for one in world.store.journal() if one.crm_id == str(pairs[0][0])]
+    with world.store.transaction() as tx:
+        tx.erase(erased)
+    found = {(one["reason"], one["count"]) for one in data(world)["conflicts"]}
+    assert found == {("newer", 1), ("tie", 1), ("erased", 1)}
+
+
+async def test_a_conflict_without_a_clock_is_counted_as_one(world: World) -> None:
+    task, item = await world.pair(task_name="Gốc")
+    world.work.date_header = False
+    world.crm.edit(task, task_name="Bán hàng")
+    world.clock.tick(60)
+    world.work.edit(item, TaskName="Công việc")
+    await world.once()
+    assert [one["reason"] for one in data(world)["conflicts"]] == ["no_clock"]
+    [row] = [row for row in changes(world) if row["reason"] == "conflict"]
+    assert (row["work_modified"] is None, row["work_corrected"]) == (False, None)
+
+
+async def test_stamps_are_corrected_by_the_clocks_of_their_moment_and_the_lag_with_them(world: World) -> None:
+    """The CRM's clock is ten minutes ahead while the edit flows, and right again when the report is made."""
+    task, item = await world.pair(task_name="Gốc")
+    world.crm.offset = timedelta(minutes=10)
+    await world.once()
+    world.clock.tick(300)
+    since = world.clock.now()
+    world.crm.edit(task, task_name="Sửa")
+    edited = world.clock.now()
+    world.clock.tick(90)
+    await world.once(tick=0)
+    assert world.item(item)["TaskName"] == "Sửa"
+    world.crm.offset = timedelta(0)
+    period = Period(since=since, until=world.clock.now() + timedelta(seconds=1))
+    [row] = changes(world, period)
+    shown = datetime.fromisoformat(row["crm_modified"]) - datetime.fromisoformat(row["crm_corrected"])
+    assert abs(shown - timedelta(minutes=10)) < timedelta(seconds=2)
+    assert abs(datetime.fromisoformat(row["crm_corrected"]) - edited) < timedelta(seconds=2)
+    assert {name: count for name, count in data(world, period)["lag"].items() if count} == {"2m": 1}
+
+
+async def test_the_row_of_a_conflict_among_the_exceptions_has_its_corrected_stamps(world: World) -> None:
+    task, item = await world.pair(task_name="Gốc")
+    world.work.offset = timedelta(seconds=-200)
+    world.crm.edit(task, task_name="Bán hàng")
+    world.clock.tick(60)
+    world.work.edit(item, TaskName="Công việc")
+    await world.once()
+    [row] = [row for row in exceptions(world) if row["kind"] == "conflict"]
+    assert row["work_modified"] < row["crm_modified"], "by the servers' own clocks"
+    assert row["work_corrected"] > row["crm_corrected"], "by ours"
 
 
 async def test_commands_come_with_their_reasons(world: World) -> None:

@@ -8,7 +8,7 @@ import hashlib
 import random
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -19,6 +19,7 @@ from reconciler.linking import retry
 from tests.simulation.checker import Checker, read_state
 from tests.simulation.fate import Died, Fate
 from tests.simulation.people import People
+from tests.simulation.seeds import Judgement
 from tests.simulation.town import Process, Town
 from tests.simulation.weather import Weather
 
@@ -40,7 +41,7 @@ CYCLES_TO_AGREE: Final = 3
 
 
 @dataclass
-class Verdict:
+class Verdict(Judgement):
     """`wrong` is empty for a good life; `agreed_after` is the number of cycles that agreement took.
 
     `moments` are those at which the process could have died, `window` the edits that the honest limit lost, `quarrels`
@@ -48,8 +49,6 @@ class Verdict:
     and no stamp could tell. `trace` is a digest of all calls and of the journal.
     """
 
-    seed: int
-    wrong: list[str] = field(default_factory=list)
     cycles: int = 0
     deeds: int = 0
     faults: int = 0
@@ -59,8 +58,7 @@ class Verdict:
     window: int = 0
     quarrels: int = 0
     excused: int = 0
-    agreed_after: int = 0
-    trace: str = ""
+    agreed_after: int | None = None
 
 
 class Life:
@@ -92,7 +90,7 @@ class Life:
     async def live(self) -> Verdict:
         async with AsyncExitStack() as stack:
             try:
-                await self._storm(stack)
+                await self.storm(stack)
                 await self._sunshine(stack)
             except ReconcilerError as error:
                 self.verdict.wrong.append(f"a cycle ended with {type(error).__name__}: {error}")
@@ -103,7 +101,8 @@ class Life:
 
     # the part with faults
 
-    async def _storm(self, stack: AsyncExitStack) -> None:
+    async def storm(self, stack: AsyncExitStack) -> None:
+        """People, faults and deaths for a while."""
         rng, town = self.rng, self.town
         for _ in range(rng.randrange(1, 4)):
             self.people.new_task()
@@ -119,7 +118,7 @@ class Life:
             mortal = rng.random() < self.mortality
             await self._cycle(stack, Fate(int(rng.expovariate(1 / 16)) + 1 if mortal else None))
             if rng.random() < 0.05:
-                await self._stop(stack)
+                await self.stop(stack)
                 town.reopen()
 
     def _bustle(self, side: Side) -> None:
@@ -136,23 +135,28 @@ class Life:
             await process.cycle(sweep=self.rng.random() < 0.15, first=first)
         except Died:
             self.verdict.deaths += 1
-            await self._stop(stack)
+            await self.stop(stack)
 
     async def _start(self, stack: AsyncExitStack) -> Process:
         self.process, self.first = await stack.enter_async_context(self.town.process(Fate())), True
         return self.process
 
-    async def _stop(self, stack: AsyncExitStack) -> None:
+    async def stop(self, stack: AsyncExitStack) -> None:
+        """The process ends, if there is one."""
         self.verdict.moments += self.town.fate.passed
         self.process = None
         await stack.aclose()
 
     # the part without
 
+    def clear_up(self) -> None:
+        """No faults from now on, and nobody acts in the middle of a cycle."""
+        self.weather.clear()
+        self.town.meanwhile = lambda side: None
+
     async def _sunshine(self, stack: AsyncExitStack) -> None:
         town, verdict = self.town, self.verdict
-        self.weather.clear()
-        town.meanwhile = lambda side: None
+        self.clear_up()
         town.clock.tick((RESOLVE_AFTER + timedelta(minutes=15)).total_seconds())
         process = self.process or await self._start(stack)
         town.fate.dies_at = None
@@ -176,10 +180,11 @@ class Life:
         verdict.writes, verdict.window = found.writes, found.window
         verdict.quarrels, verdict.excused = found.quarrels, found.excused
         verdict.deeds, verdict.faults = len(self.people.deeds), self.weather.orders
-        verdict.trace = self._trace()
-        await self._stop(stack)
+        verdict.trace = self.trace()
+        await self.stop(stack)
 
-    def _trace(self) -> str:
+    def trace(self) -> str:
+        """A digest of every call and of the journal."""
         calls = [
             (call.verb, repr(call.body), call.status, call.at) for side in Side for call in self.town.system(side).log
         ]

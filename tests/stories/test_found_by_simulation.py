@@ -360,3 +360,27 @@ async def test_saving_a_record_after_our_unclear_write_does_not_make_its_values_
     await world.once(tick=90)
     await world.once()
     assert world.item(item)["Deadline"][:10] == world.task(task)["due_date"] == "2026-05-02"
+
+
+async def test_what_a_limit_holds_is_not_sent_because_it_was_overtaken_before(world: World) -> None:
+    # An edit that had been overtaken twice was planned again at the end of a cycle, and sent although the limit of that
+    # very cycle held it: the dry run had said that it would wait. It took another operation that was sent.
+    task, item = await world.pair(task_name="Đầu", status="Đang thực hiện")
+    other, other_item = await world.pair(task_name="Khác")
+    for name in ("Một", "Hai"):
+        world.crm.edit(task, task_name=name)
+        move = lambda name=name: world.crm.edit(task, task_name=f"{name} rồi")  # noqa: E731
+        world.crm.faults.order("by-id", "hook_before", hook=move)
+        world.work.faults.order("update-tasks", "drop_before", times=None)
+        await world.once()
+        world.work.faults.clear()
+        world.clock.tick(600)
+    world.sections["safety"] = {"max_updates": 1}
+    world.crm.edit(other, task_name="Khác nữa")
+    world.work.edit(other_item, StatusName="Đã hoàn thành")
+    foretold, mark = await world.report(), world.work.mark()
+    assert {one["crm_id"] for one in foretold["held"]} == {str(task), str(other)}
+    await world.once()
+    assert [call.verb for call in world.work.writes(mark)] == []
+    assert world.item(item)["TaskName"] == "Đầu"
+    assert world.task(other)["status"] == "Hoàn thành"
