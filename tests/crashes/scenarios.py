@@ -11,7 +11,7 @@ from reconciler.errors import UsageError
 from reconciler.halting import resume
 from reconciler.linking import link_to_item, link_to_target, unlink
 from reconciler.rebuilding import rebuild_links
-from reconciler.undoing import restore
+from reconciler.undoing import restore, revert
 from tests.crashes.stage import Scenario, Stage
 from tests.simulation.town import Process
 
@@ -121,6 +121,12 @@ async def forget(stage: Stage, process: Process) -> None:
 async def bring_back(stage: Stage, process: Process) -> None:
     lost = next(e for e in process.store.journal() if e.kind == "intent" and e.old == FULL["task_name"])
     await restore(process.connection, process.writers, process.store, lost.id, operator="test")
+
+
+async def take_back(stage: Stage, process: Process) -> None:
+    wrong = next(e for e in process.store.journal() if e.kind == "intent" and e.old == FULL["task_name"])
+    assert wrong.cycle is not None
+    await revert(process.connection, process.writers, process.store, wrong.cycle, reason="nhầm", operator="test")
 
 
 async def rebuild(stage: Stage, process: Process) -> None:
@@ -282,6 +288,7 @@ SCENARIOS: Final = (
     Scenario("link on request", (untargeted, cycle), (ask_for_link, cycle)),
     Scenario("link to an item that is there", (untargeted, foreign_item, cycle), (ask_for_item, cycle)),
     Scenario("unlink, then link again", PAIR, (forget, cycle, ask_for_item, cycle)),
+    Scenario("revert a cycle", (*PAIR, crm_edit(task_name="Đè lên"), cycle), (take_back, cycle)),
     Scenario("restore a lost value", (*PAIR, crm_edit(task_name="Đè lên"), cycle), (bring_back, cycle)),
     Scenario("rebuild a lost state", PAIR, (lose_the_state, rebuild, cycle, crm_edit(task_name="Sau đó"), cycle)),
     Scenario("halt and approve", (three_tasks, cycle, cycle), (edit_all, cycle, approve), TIGHT),
