@@ -327,7 +327,8 @@ def test_it_answers_scrapes_and_says_how_it_goes(product: Product, start: Start)
     alive, words = service.get("/healthz")
     assert alive == 200
     assert "crm cannot be reached" in words
-    assert service.get("/")[0] == 404
+    assert service.get("/")[0] == 200
+    assert service.get("/nothing-here")[0] == 404
     assert service.end() == 0
 
 
