@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from reconciler.core.lenses import Lens
-from reconciler.core.merge import Accepted, Conflict, Flow, Settled, Triple, merge
+from reconciler.core.merge import Accepted, Flow, Settled, Triple, merge
 from reconciler.core.model import Direction, Entry, Field, Offset, Side, Value
 from reconciler.core.resolve import Clocks, Decision, resolve
 
@@ -63,9 +63,8 @@ class Evidence:
                 return "accepted", None, reason
             case Flow(giver):
                 return "flow", giver, f"changed_on_{giver}"
-            case Conflict():
-                decision = self.decision()
-                return "conflict", decision.winner, decision.reason
+        decision = self.decision()
+        return "conflict", decision.winner, decision.reason
 
     def decision(self) -> Decision:
         """Who is later; only for a conflict."""
