@@ -99,6 +99,8 @@ class Checker:
     `lost` are the records that were out of sight for a while: a pair of theirs is unlinked, and its end is a person's.
     `dismissed` is what somebody took off the attention list.
     `born` says from which call on the product has this journal: one whose state was lost knows nothing of older calls.
+    `forgot` are the CRM ids of pairs of which an old backup has old bases, and nothing at the servers shows it: what it
+    overwrites must be in its intents, but who was later cannot be known.
     """
 
     def __init__(
@@ -110,9 +112,10 @@ class Checker:
         lost: Set[tuple[Side, int]] = frozenset(),
         dismissed: Sequence[tuple[str, str, str, str]] = (),
         born: Mapping[Side, int] | None = None,
+        forgot: Set[int] = frozenset(),
     ) -> None:
         self.town, self.people, self.clocks_tell = town, people, clocks_tell
-        self.lost = lost
+        self.lost, self.forgot = lost, forgot
         self.born = born or dict.fromkeys(Side, 0)
         for side in Side:
             town.note_arrivals(side)
@@ -277,7 +280,8 @@ class Checker:
             return
         if _to_and_fro(name, wire, other, change.field, history, loser):
             return
-        if winner in given and _blurred(winner, other, loser, history, change):
+        blurred = winner in given and _blurred(winner, other, loser, history, change)
+        if blurred or self._task(side, record) in self.forgot:
             self.found.excused += 1  # where it was typed on this side only, our own old write has come back
         else:
             self._blame(
@@ -302,10 +306,16 @@ class Checker:
             if change.call is None and change.at > flags[-1].at and change.order <= (read, 1):
                 self._blame(f"{side} {record} is deleted although {change.field} was edited after its counterpart went")
 
+    def _task(self, side: Side, record: int) -> int | None:
+        """The CRM id of a record's pair."""
+        if side is Side.CRM:
+            return record
+        return next((task for task, item in self.paired.items() if item == record), None)
+
     def _counterpart(self, side: Side, record: int) -> Record | None:
         if side is Side.WORK:
-            tasks = [task for task, item in self.paired.items() if item == record]
-            return self.records.get((Side.CRM, tasks[0])) if tasks else None
+            task = self._task(side, record)
+            return None if task is None else self.records.get((Side.CRM, task))
         return self.records.get((Side.WORK, self.paired[record])) if record in self.paired else None
 
     # what must hold in the end

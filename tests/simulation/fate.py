@@ -6,7 +6,7 @@ Nothing of the product is patched: the transports, the clock and the store that 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -36,10 +36,10 @@ class Fate:
 
 
 class MortalStore:
-    """The real store; its process can die before and after every commit."""
+    """The real store; its process can die before and after every commit. `committed` is called in between."""
 
-    def __init__(self, store: Store, fate: Fate) -> None:
-        self._store, self._fate = store, fate
+    def __init__(self, store: Store, fate: Fate, committed: Callable[[], None]) -> None:
+        self._store, self._fate, self._committed = store, fate, committed
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
@@ -49,4 +49,5 @@ class MortalStore:
         with self._store.transaction() as tx:
             yield tx
             self._fate("before a commit")
+        self._committed()
         self._fate("after a commit")

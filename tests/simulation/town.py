@@ -48,6 +48,7 @@ class Town(World):
     """`state` is the path of the database. `latency` gives the seconds that half of an exchange takes.
 
     `meanwhile` is called with a side before and after each exchange with it: what people do in the middle of a cycle.
+    `committed` is called after each commit of a process, before that one can die.
     `arrived[side][n]` is the true time at which entry n of that server's log was made.
     """
 
@@ -58,6 +59,7 @@ class Town(World):
         self.fate = Fate()
         self.latency: Callable[[], float] = lambda: 0.05
         self.meanwhile: Callable[[Side], None] = lambda side: None
+        self.committed: Callable[[], None] = lambda: None
         self.arrived: dict[Side, list[datetime]] = {side: [] for side in Side}
         wires = {Side.CRM: Wire(self, Side.CRM, self.crm), Side.WORK: Wire(self, Side.WORK, self.work)}
         self.world = replace(self.world, clock=MortalClock(self), transports=wires)
@@ -79,7 +81,7 @@ class Town(World):
         self.fate = fate or Fate()
         async with app.connect_writing(self.settings, self.world) as (connection, writers):
             try:
-                yield Process(connection, writers, cast(Store, MortalStore(self.store, self.fate)))
+                yield Process(connection, writers, cast(Store, MortalStore(self.store, self.fate, self.committed)))
             finally:
                 await _bury()
 

@@ -10,6 +10,7 @@ import pytest
 
 from reconciler.errors import Halted
 from reconciler.halting import resume
+from reconciler.store import back_up
 from tests.world import World
 
 TARGET: dict[str, Any] = {"custom_field1": "12", "custom_field2": "31"}
@@ -325,6 +326,35 @@ async def test_rule_23_an_old_backup_shows_itself_and_undoes_nothing(stored: Wor
     for task, item in made:
         assert world.task(task)["task_name"] == f"Hai {task}"
         assert world.item(item)["TaskName"] == f"Hai {task}"
+
+
+async def test_rule_23_an_old_value_of_a_side_that_a_person_touched_undoes_no_edit_under_our_forgotten_write(
+    stored: World, tmp_path: Path
+) -> None:
+    """The CRM's last author is our account, which wrote the title; the status below is a person's edit all the same."""
+    world = stored
+    task, item = await world.pair(task_name="Gốc", status="Hoàn thành")
+    backup = tmp_path / "kept.db"
+    back_up(world.state, backup)
+    world.clock.tick(300)
+    world.crm.edit(task, status="Đang chờ")
+    world.work.edit(item, TaskName="Mới")
+    world.work.faults.order("update-tasks", "status", times=None, status=503)
+    await world.once()
+    world.work.faults.clear()
+    assert (world.task(task)["task_name"], world.item(item)["StatusName"]) == ("Mới", "Đã hoàn thành")
+    world.clock.tick(60)
+    world.work.edit(item, Description="Ghi chú")
+    world.reopen()
+    for file in tmp_path.glob("state.db-*"):
+        file.unlink()
+    backup.replace(tmp_path / "state.db")
+    for _ in range(3):
+        await world.once(tick=60)
+    assert "bases_voided" in [entry["kind"] for entry in world.history()]
+    assert world.task(task)["status"] == "Đang chờ"
+    assert ("crm", str(task), "no_base") in world.attention() or ("work", str(item), "no_base") in world.attention()
+    assert world.task(task)["description"] == "Ghi chú"
 
 
 async def test_a_refused_link_stays_on_the_list_until_it_can_be_done(world: World) -> None:
