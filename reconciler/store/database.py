@@ -238,7 +238,7 @@ def open_reader(url: str) -> Opened:
     path = database_path(url)
     with translated():
         if path is None or not _exists(path):
-            return _empty()
+            return empty()
         try:
             return _snapshot(path, lambda: None)
         except sqlite3.OperationalError as error:
@@ -264,7 +264,8 @@ def _exists(path: Path) -> bool:
         ) from error
 
 
-def _empty() -> Opened:
+def empty() -> Opened:
+    """A state in memory without content, that cannot be written."""
     engine = _engine(lambda: _raw("", "memory", ()))
     connection = engine.connect()
     METADATA.create_all(connection)

@@ -211,6 +211,9 @@ class SqlStore(SqlReader):
     def fact(self, name: str) -> Any:
         return super().fact(name) if self._open is None else self._open.fact(name)
 
+    def _begin(self) -> None:
+        begin_write(self._connection)
+
     def empty_log(self) -> bool:
         if self._open is not None:
             raise RuntimeError("a transaction is open")
@@ -235,7 +238,7 @@ class SqlStore(SqlReader):
         if self._open is not None:
             raise RuntimeError("a transaction is open already")
         with translated():
-            begin_write(self._connection)
+            self._begin()
             made = self._open = SqlTransaction(Opened(self._connection, lambda: None), self._random_bytes)
             try:
                 yield made
