@@ -56,14 +56,16 @@ class Opened:
 
 
 def database_path(url: str) -> Path | None:
-    """The absolute path that a URL names, None for a database in memory. StateError for what is not supported."""
+    """The absolute path that a URL names, None for a database in memory or on a server. StateError for what is not supported."""
     try:
         parsed = make_url(url)
     except exc.ArgumentError:
         raise StateError(say("state.url cannot be read; it looks like sqlite:////var/lib/reconciler/name.db")) from None
+    if parsed.get_backend_name() == "postgresql":
+        return None
     if parsed.get_backend_name() != "sqlite":
         raise StateError(
-            say("state.url: {parsed} is not supported yet; use sqlite:///path", parsed=parsed.get_backend_name())
+            say("state.url: {parsed} is not supported; use sqlite:///path or postgresql://..", parsed=parsed.get_backend_name())
         )
     if parsed.query:
         raise StateError(say("state.url: parameters behind the path are not supported"))
@@ -113,8 +115,30 @@ def primary_code(error: BaseException | None) -> int:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
+_SERVER_WORDS: Final = {
+    "08": say("the database server cannot be reached"),
+    "25P03": say("the database server ended a transaction that stood still"),
+    "25006": say("the state cannot be written: the database server only reads"),
+    "28": say("the database server refuses this user"),
+    "3D": say("the database server has no such database; create it, owned by the user in state.url"),
+    "42501": say("the database server refuses this user"),
+    "53": say("the database server has no room; nothing was changed"),
+    "55P03": say("the state is locked by another program"),
+    "57": say("the database server cannot be reached"),
+}
+"""By SQLSTATE, or by the first two letters of it, which are its class."""
+
+
+def _server_words(error: BaseException | None) -> str | None:
+    """Words for what PostgreSQL says; its driver gives no SQLSTATE where no server answered, or one hung up."""
+    if not type(error).__module__.startswith("psycopg"):
+        return None
+    state = getattr(error, "sqlstate", None) or ("08" if type(error).__name__ == "OperationalError" else "")
+    return _SERVER_WORDS.get(state) or _SERVER_WORDS.get(state[:2])
+
+
 def explained(error: BaseException | None) -> StateError | None:
-    words = _WORDS.get(primary_code(error))
+    words = _WORDS.get(primary_code(error)) or _server_words(error)
     return StateError(say("{words} ({error})", words=words, error=error)) if words else None
 
 
@@ -333,6 +357,14 @@ def copy_to(url: str, target: Path) -> None:
     path = database_path(url)
     if path is None or not _exists(path):
         raise StateError(say("there is no state to copy yet"))
+    create_copy(target)
+    reading = closing(_raw(str(path), "ro", _READER_PRAGMAS))
+    with translated(), reading as source, closing(sqlite3.connect(target)) as copy:
+        source.backup(copy)
+
+
+def create_copy(target: Path) -> None:
+    """An empty file (0600) for a copy; StateError if there is one already."""
     try:
         descriptor = os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     except OSError as error:
@@ -340,6 +372,3 @@ def copy_to(url: str, target: Path) -> None:
             say("the copy {target} cannot be made: {strerror}", target=target, strerror=error.strerror)
         ) from error
     os.close(descriptor)
-    reading = closing(_raw(str(path), "ro", _READER_PRAGMAS))
-    with translated(), reading as source, closing(sqlite3.connect(target)) as copy:
-        source.backup(copy)

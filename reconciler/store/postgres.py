@@ -7,22 +7,20 @@ in the midst of a transaction. The server ends a transaction whose process stand
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, create_engine, event, exc, insert, select, text
+from sqlalchemy import Connection, Engine, create_engine, event, exc, text
 from sqlalchemy.engine import make_url
 
 from reconciler.errors import LeaseHeld, StateError
 from reconciler.message import say
-from reconciler.ports import StateReader
 from reconciler.store import database, schema
 from reconciler.store.database import Opened, translated
 from reconciler.store.journal import RandomBytes
-from reconciler.store.reading import PAGE, SqlReader
+from reconciler.store.reading import SqlReader
 from reconciler.store.state import SqlStore
-from reconciler.store.tables import JOURNAL, LEASE, METADATA
+from reconciler.store.tables import LEASE, METADATA
 
 LEASE_SECONDS: Final = 30
 """How long a lease holds behind its last renewal, by the server's clock."""
@@ -31,10 +29,17 @@ _SESSION: Final = (
     "SET synchronous_commit = on",
     "SET timezone = 'UTC'",
     "SET lock_timeout = '5s'",
-    f"SET idle_in_transaction_session_timeout = '{LEASE_SECONDS}s'",
 )
+_WRITER_SESSION: Final = (*_SESSION, f"SET idle_in_transaction_session_timeout = '{LEASE_SECONDS}s'")
 
-RENEW: Final = text(
+LOCK_NOT_AVAILABLE: Final = "55P03"
+"""The SQLSTATE of who waited for a lock longer than `lock_timeout`."""
+
+_REWRITTEN: Final = tuple(f'"{table.name}"' for table in METADATA.sorted_tables if table is not LEASE)
+
+_READER: Final = {"isolation_level": "REPEATABLE READ", "execution_options": {"postgresql_readonly": True}}
+
+_RENEW: Final = text(
     "UPDATE lease SET expires_at = clock_timestamp() + make_interval(secs => :seconds) WHERE token = :generation"
 )
 
@@ -43,7 +48,7 @@ def is_postgres(url: str) -> bool:
     return url.startswith("postgresql:")
 
 
-def engine_of(url: str, **options: Any) -> Engine:
+def _engine(url: str, session: Iterable[str], options: Mapping[str, Any]) -> Engine:
     """An engine with one connection. Raises StateError for a URL that cannot be read, or without the driver."""
     try:
         parsed = make_url(url).set(drivername="postgresql+psycopg")
@@ -65,7 +70,7 @@ def engine_of(url: str, **options: Any) -> Engine:
     @event.listens_for(made, "connect")
     def prepare(raw: Any, _: object) -> None:
         with raw.cursor() as cursor:
-            for statement in _SESSION:
+            for statement in session:
                 cursor.execute(statement)
         raw.commit()
 
@@ -78,9 +83,9 @@ def place(url: str) -> str:
     return f"postgresql://{parsed.host or ''}/{parsed.database or ''}"
 
 
-def opened(url: str, **options: Any) -> Opened:
-    """A connection, made at once. Raises StateError."""
-    engine = engine_of(url, **options)
+def open_connection(url: str, *, writing: bool) -> Opened:
+    """A connection, made at once; one that does not write sees one snapshot until it is closed. Raises StateError."""
+    engine = _engine(url, _WRITER_SESSION, {}) if writing else _engine(url, _SESSION, _READER)
     with translated():
         try:
             connection = engine.connect()
@@ -97,7 +102,7 @@ def opened(url: str, **options: Any) -> Opened:
 
 def renew(connection: Connection, generation: int) -> None:
     """Put off the lease's end and keep its row locked until the transaction's. LeaseHeld if somebody took it."""
-    done = connection.execute(RENEW, {"generation": generation, "seconds": LEASE_SECONDS})
+    done = connection.execute(_RENEW, {"generation": generation, "seconds": LEASE_SECONDS})
     if done.rowcount != 1:
         raise LeaseHeld(say("another process has taken over this connection meanwhile; nothing more is written here"))
 
@@ -121,17 +126,22 @@ class PostgresStore(SqlStore):
             raise RuntimeError("a transaction is open")
         with translated():
             self._connection.rollback()
-            engine = self._connection.engine.execution_options(isolation_level="AUTOCOMMIT")
-            self._connection.close()
-            with engine.connect() as alone:
-                alone.exec_driver_sql("VACUUM (FULL, ANALYZE)")
-            self._connection = self._connection.engine.connect()
+            self._connection.execution_options(isolation_level="AUTOCOMMIT")
+            try:
+                self._connection.exec_driver_sql(f"VACUUM (FULL) {', '.join(_REWRITTEN)}")
+            except exc.OperationalError as error:
+                if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE:
+                    raise
+                return False
+            finally:
+                self._connection.rollback()
+                self._connection.execution_options(isolation_level="READ COMMITTED")
         return True
 
 
 def open_writer(url: str, random_bytes: RandomBytes, generation: int) -> PostgresStore:
     """The state for the holder of the lease, schema up to date. Raises StateError, LeaseHeld."""
-    made = opened(url)
+    made = open_connection(url, writing=True)
     try:
         with translated():
             found = schema.revision(made.connection)
@@ -149,7 +159,7 @@ def open_writer(url: str, random_bytes: RandomBytes, generation: int) -> Postgre
 
 def open_reader(url: str) -> SqlReader:
     """A snapshot that cannot write, empty where the database holds nothing. Raises StateError."""
-    made = opened(url, isolation_level="REPEATABLE READ", execution_options={"postgresql_readonly": True})
+    made = open_connection(url, writing=False)
     try:
         with translated():
             found = schema.revision(made.connection)  # the first read takes the snapshot

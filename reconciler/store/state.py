@@ -203,10 +203,11 @@ class SqlStore(SqlReader):
         self._open: SqlTransaction | None = None
 
     def _rows(self, statement: Executable) -> list[codec.Row]:
-        found = super()._rows(statement)
-        if self._open is None:
-            self._connection.rollback()  # a lone read holds no transaction afterwards
-        return found
+        try:
+            return super()._rows(statement)
+        finally:
+            if self._open is None:
+                self._connection.rollback()  # a lone read holds no transaction afterwards
 
     def fact(self, name: str) -> Any:
         return super().fact(name) if self._open is None else self._open.fact(name)
