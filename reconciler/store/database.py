@@ -65,7 +65,10 @@ def database_path(url: str) -> Path | None:
         return None
     if parsed.get_backend_name() != "sqlite":
         raise StateError(
-            say("state.url: {parsed} is not supported; use sqlite:///path or postgresql://..", parsed=parsed.get_backend_name())
+            say(
+                "state.url: {parsed} is not supported; use sqlite:///path or postgresql://..",
+                parsed=parsed.get_backend_name(),
+            )
         )
     if parsed.query:
         raise StateError(say("state.url: parameters behind the path are not supported"))
