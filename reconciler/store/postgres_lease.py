@@ -49,11 +49,13 @@ def hold(url: str, clock: Clock) -> Iterator[int]:
         with translated():
             _make_tables(made.connection, url)
             generation = _claim(made.connection, clock)
-        with _beating(made.connection, generation):
-            yield generation
-        with suppress(StateError), translated():  # it ends by itself otherwise
-            made.connection.execute(_RELEASE, {"generation": generation})
-            made.connection.commit()
+        try:
+            with _beating(made.connection, generation):
+                yield generation
+        finally:
+            with suppress(StateError), translated():  # otherwise it ends by itself
+                made.connection.execute(_RELEASE, {"generation": generation})
+                made.connection.commit()
     finally:
         made.close()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import JSON, ColumnElement, Connection, Text, Table, cast, delete, func, tuple_
+from sqlalchemy import JSON, ColumnElement, Connection, Table, Text, cast, delete, func, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
 T = TypeVar("T")
@@ -69,4 +69,5 @@ def json_word(connection: Connection, document: ColumnElement[Any], name: str) -
     """The text under a name in a JSON column, null where it is none. PostgreSQL gives "?" for what it cannot show."""
     if connection.dialect.name == "postgresql":
         document = cast(func.regexp_replace(cast(document, Text), _UNREADABLE, r"\1?", "g"), JSON)
-    return document[name].as_string()
+    word: ColumnElement[str] = document[name].as_string()
+    return word
