@@ -1,11 +1,11 @@
 """The durable state of one connection: links, what is under way, the attention list, and the journal.
 
-with hold(url, clock) as generation:                                          # one writer at a time
-    store = open_store(url, random_bytes=os.urandom, generation=generation)     # migrates
+with hold(url, clock) as generation:                                        # one writer at a time
+    store = open_store(url, random_bytes=os.urandom, generation=generation)   # migrates
     with store.transaction() as transaction: ...
 
-reader = open_reader(url)                                                     # a snapshot; changes nothing on disk
-fault = verify(reader)                                                        # the first bad entry of the journal, or None
+reader = open_reader(url)                                                   # a snapshot; changes nothing
+fault = verify(reader)                                                      # the first bad entry, or None
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ def hold(url: str, clock: Clock) -> AbstractContextManager[int]:
 def open_store(url: str, *, random_bytes: RandomBytes, generation: int = 0) -> Store:
     """Open the state for writing; the caller holds the lease. Creates the file, migrates the schema.
 
-    `generation` is what `hold` gave; PostgreSQL refuses every write of another one. `random_bytes` gives unpredictable bytes for the journal's seals (`os.urandom`). Raises StateError.
+    `generation` is what `hold` gave; on PostgreSQL every transaction of another one is refused with LeaseHeld.
+    `random_bytes` gives unpredictable bytes for the journal's seals (`os.urandom`). Raises StateError.
     """
     if postgres.is_postgres(url):
         return postgres.open_writer(url, random_bytes, generation)

@@ -56,7 +56,10 @@ class Opened:
 
 
 def database_path(url: str) -> Path | None:
-    """The absolute path that a URL names, None for a database in memory or on a server. StateError for what is not supported."""
+    """The absolute path that a URL names, None for a database in memory or on a server.
+
+    StateError for what is not supported.
+    """
     try:
         parsed = make_url(url)
     except exc.ArgumentError:

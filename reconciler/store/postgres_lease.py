@@ -123,7 +123,7 @@ def _this_process() -> dict[str, Any]:
 
 def _machine() -> str:
     """The running kernel and the space of process numbers, which no two hosts or containers share."""
-    return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {os.readlink('/proc/self/ns/pid')}"
+    return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {Path('/proc/self/ns/pid').readlink()}"
 
 
 def _started(pid: int) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -42,6 +43,9 @@ with hold(sys.argv[1], Fixed()) as generation:
     except Exception as error:
         print(type(error).__name__, flush=True)
 """
+
+
+HELD = "UPDATE lease SET holder = :said, token = 7, expires_at = clock_timestamp() + interval '30 s'"
 
 
 @contextmanager
@@ -106,13 +110,13 @@ def test_a_holder_that_was_killed_on_this_host_is_replaced_at_once(postgres_url:
             pass
 
 
-@pytest.mark.parametrize("machine", ["another", None])
-def test_a_holder_of_another_host_is_replaced_after_its_time(postgres_url: str, machine: str | None) -> None:
+@pytest.mark.parametrize("machine", [{"machine": "another"}, {}])
+def test_a_holder_of_another_host_is_replaced_after_its_time(postgres_url: str, machine: dict[str, str]) -> None:
     """Whatever process of ours has its number."""
-    said = '{"host": "elsewhere", "pid": 1, "since": "y", "started": "0"' + (
-        f', "machine": "{machine}"}}' if machine else "}"
-    )
-    ask(postgres_url, "INSERT INTO lease VALUES ('writer', :said, 7, clock_timestamp() + interval '30 s')", said=said)
+    said = json.dumps({"host": "elsewhere", "pid": 1, "since": "y", "started": "0"} | machine)
+    with hold(postgres_url, Fixed()):
+        pass
+    ask(postgres_url, HELD, said=said)
     with pytest.raises(LeaseHeld, match="host elsewhere, process 1"):
         hold(postgres_url, Fixed()).__enter__()
     expire(postgres_url)
