@@ -16,7 +16,8 @@ from sqlalchemy.engine import make_url
 from reconciler.errors import LeaseHeld, StateError
 from reconciler.message import say
 from reconciler.store import database, schema
-from reconciler.store.database import Opened, translated
+from reconciler.store.database import Opened
+from reconciler.store.faults import translated
 from reconciler.store.journal import RandomBytes
 from reconciler.store.reading import SqlReader
 from reconciler.store.state import SqlStore

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, insert, inspect, select, text
 from reconciler.errors import StateError
 from reconciler.message import say
 from reconciler.store import database, schema
-from reconciler.store.database import translated
+from reconciler.store.faults import translated
 from reconciler.store.postgres import open_connection, place
 from reconciler.store.reading import PAGE
 from reconciler.store.tables import LEASE, METADATA

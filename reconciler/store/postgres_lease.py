@@ -22,7 +22,7 @@ from reconciler.errors import LeaseHeld, StateError
 from reconciler.message import say
 from reconciler.ports import Clock
 from reconciler.store import schema
-from reconciler.store.database import translated
+from reconciler.store.faults import translated
 from reconciler.store.postgres import LEASE_SECONDS, LOCK_NOT_AVAILABLE, open_connection, place, renew
 
 BEAT_SECONDS: Final = 10

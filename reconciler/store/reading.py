@@ -28,7 +28,8 @@ from reconciler.core.model import (
 )
 from reconciler.core.search import Selection, Titled
 from reconciler.store import codec, rows
-from reconciler.store.database import Opened, translated
+from reconciler.store.database import Opened
+from reconciler.store.faults import translated
 from reconciler.store.journal import GENESIS
 from reconciler.store.sql import chunks, json_word
 from reconciler.store.tables import (

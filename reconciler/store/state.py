@@ -23,7 +23,8 @@ from reconciler.core.model import (
     Verdict,
 )
 from reconciler.store import codec, journal, rows
-from reconciler.store.database import Opened, begin_write, translated
+from reconciler.store.database import Opened, begin_write
+from reconciler.store.faults import translated
 from reconciler.store.reading import SqlReader
 from reconciler.store.sql import chunks, delete_in, delete_keys, upsert
 from reconciler.store.tables import (

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from reconciler.store import back_up, hold, open_reader, open_store, schema, ver
 from reconciler.store.migrations import downgrade, upgrade
 from reconciler.store.postgres import LEASE_SECONDS, open_connection
 from reconciler.store.tables import METADATA
-from tests.postgres import administrator
+from tests.postgres import POSTGRES, administrator
 from tests.store.samples import Fixed, at, bytes_from, entry, link
 
 ROOT = Path(__file__).parents[2]
@@ -264,3 +264,30 @@ def test_a_copy_is_a_state_of_its_own_that_goes_on_counting(postgres_url: str, t
         [new] = transaction.save_links([link(3)])
     assert new.key > saved[1].key
     copy.close()
+
+
+@pytest.mark.parametrize("call", [lambda url: hold(url, Fixed()).__enter__(), open_reader])
+def test_a_url_that_cannot_be_read_and_a_missing_driver_are_explained(
+    call: Callable[[str], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(StateError, match="cannot be read; it looks like postgresql://") as refused:
+        call("postgresql://u:canary-7f3a@host:port/x")
+    assert "canary" not in str(refused.value)
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(StateError, match=r"install the driver: pip install 'reconciler\[postgres\]'"):
+        call("postgresql://host/x")
+
+
+@pytest.mark.parametrize(("ci", "code", "words"), [("true", 1, "CI runs on PostgreSQL too"), ("", 0, "1 skipped")])
+def test_without_a_server_tests_are_skipped_but_never_in_ci(ci: str, code: int, words: str) -> None:
+    this = f"{__file__}::{test_without_the_lease_nothing_is_written.__name__}"
+    outside = {name: value for name, value in os.environ.items() if name != POSTGRES}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", this],
+        cwd=ROOT,
+        env=outside | {"CI": ci},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, words in done.stdout) == (code, True), done.stdout
