@@ -308,8 +308,9 @@ def writing_state(settings: Settings, world: World = REAL) -> Iterator[Store]:
 @contextmanager
 def any_state(settings: Settings, world: World = REAL) -> Iterator[Store]:
     """The state for its one writer, whichever connection it belongs to. Errors: `LeaseHeld`, `StateError`."""
-    with hold(settings.state.url.get_secret_value(), world.clock):
-        store = open_store(settings.state.url.get_secret_value(), random_bytes=world.random_bytes)
+    url = settings.state.url.get_secret_value()
+    with hold(url, world.clock) as generation:
+        store = open_store(url, random_bytes=world.random_bytes, generation=generation)
         try:
             yield store
         finally:

@@ -91,9 +91,8 @@ async def inscribe(
         if edit.result is not None and (shown := rows[edit.id].result) and not words_of.ours(shown)
     ]
     ledger.guard()
-    if typed:
-        with ledger.store.transaction() as tx:
-            tx.append(typed)
+    with ledger.store.transaction() as tx:  # also where nothing was typed: it renews the lease
+        tx.append(typed)
     ids = [edit.id for edit in edits]
     try:
         answers = await ledger.writers[side].update(edits)

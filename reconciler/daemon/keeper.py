@@ -217,6 +217,10 @@ class Keeper:
             ended = replace(ended, outcome="stopped")
         except Halted as halted:
             ended = replace(ended, outcome="halted", error=halted)
+        except LeaseHeld as held:  # somebody else's now; the next tick asks for it again
+            self._store = self._wires = None
+            await self._held.aclose()
+            ended = replace(ended, error=held)
         except Exception as error:  # a bug, or a state that cannot be used: this connection alone is concerned
             ended = replace(ended, error=error)
         ended = replace(ended, took=timedelta(seconds=clock.monotonic() - begun))

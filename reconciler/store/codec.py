@@ -36,8 +36,8 @@ UNSEEN = "unseen"
 
 
 def clean(words: str) -> str:
-    """The text with lone surrogates replaced, which no database takes; only for what is shown, never for values."""
-    return words.encode("utf-8", "replace").decode("utf-8")
+    """The text with lone surrogates and U+0000 replaced, which not every database takes; only for what is shown."""
+    return words.encode("utf-8", "replace").decode("utf-8").replace("\0", "?")
 
 
 def clean_or_none(words: str | None) -> str | None:

@@ -13,8 +13,8 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +27,7 @@ from sqlalchemy.pool import StaticPool
 from reconciler.errors import StateError
 from reconciler.message import say
 from reconciler.store import schema
+from reconciler.store.faults import primary_code, translated
 from reconciler.store.tables import METADATA
 
 COPY_TRIES: Final = 5
@@ -56,66 +57,28 @@ class Opened:
 
 
 def database_path(url: str) -> Path | None:
-    """The absolute path that a URL names, None for a database in memory. StateError for what is not supported."""
+    """The absolute path that a URL names, None for a database in memory or on a server.
+
+    StateError for what is not supported.
+    """
     try:
         parsed = make_url(url)
     except exc.ArgumentError:
         raise StateError(say("state.url cannot be read; it looks like sqlite:////var/lib/reconciler/name.db")) from None
+    if parsed.get_backend_name() == "postgresql":
+        return None
     if parsed.get_backend_name() != "sqlite":
         raise StateError(
-            say("state.url: {parsed} is not supported yet; use sqlite:///path", parsed=parsed.get_backend_name())
+            say(
+                "state.url: {parsed} is not supported; use sqlite:///path or postgresql://..",
+                parsed=parsed.get_backend_name(),
+            )
         )
     if parsed.query:
         raise StateError(say("state.url: parameters behind the path are not supported"))
     if not parsed.database or parsed.database == ":memory:":
         return None
     return Path(parsed.database).absolute()
-
-
-@contextmanager
-def translated() -> Iterator[None]:
-    """Turn what the database itself complains about (full disk, lock, damage) into StateError.
-
-    Constraint violations and wrong statements are bugs and stay what they are.
-    """
-    try:
-        yield
-    except exc.IntegrityError:
-        raise
-    except exc.DBAPIError as error:
-        known = explained(error.orig)
-        if known is None:
-            raise
-        raise known from error
-    except sqlite3.IntegrityError:
-        raise
-    except sqlite3.Error as error:
-        known = explained(error)
-        if known is None:
-            raise
-        raise known from error
-
-
-_WORDS: Final = {
-    sqlite3.SQLITE_CORRUPT: say("the state is damaged; restore it from a backup"),
-    sqlite3.SQLITE_NOTADB: say("the file is not a database, or is damaged; restore it from a backup"),
-    sqlite3.SQLITE_FULL: say("the disk is full; nothing was changed"),
-    sqlite3.SQLITE_BUSY: say("the state is locked by another program"),
-    sqlite3.SQLITE_READONLY: say("the state cannot be written; check the owner of the file and its folder"),
-    sqlite3.SQLITE_CANTOPEN: say("the state cannot be opened; check the owner of the file and its folder"),
-    sqlite3.SQLITE_IOERR: say("the disk reports an error"),
-    sqlite3.SQLITE_PERM: say("the state cannot be opened; check the owner of the file and its folder"),
-}
-
-
-def primary_code(error: BaseException | None) -> int:
-    """SQLite's primary result code of an error, 0 if it is none of SQLite's."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF
-
-
-def explained(error: BaseException | None) -> StateError | None:
-    words = _WORDS.get(primary_code(error))
-    return StateError(say("{words} ({error})", words=words, error=error)) if words else None
 
 
 def dumps(value: object) -> str:
@@ -238,7 +201,7 @@ def open_reader(url: str) -> Opened:
     path = database_path(url)
     with translated():
         if path is None or not _exists(path):
-            return _empty()
+            return empty()
         try:
             return _snapshot(path, lambda: None)
         except sqlite3.OperationalError as error:
@@ -264,7 +227,8 @@ def _exists(path: Path) -> bool:
         ) from error
 
 
-def _empty() -> Opened:
+def empty() -> Opened:
+    """A state in memory without content, that cannot be written."""
     engine = _engine(lambda: _raw("", "memory", ()))
     connection = engine.connect()
     METADATA.create_all(connection)
@@ -332,6 +296,14 @@ def copy_to(url: str, target: Path) -> None:
     path = database_path(url)
     if path is None or not _exists(path):
         raise StateError(say("there is no state to copy yet"))
+    create_copy(target)
+    reading = closing(_raw(str(path), "ro", _READER_PRAGMAS))
+    with translated(), reading as source, closing(sqlite3.connect(target)) as copy:
+        source.backup(copy)
+
+
+def create_copy(target: Path) -> None:
+    """An empty file (0600) for a copy; StateError if there is one already."""
     try:
         descriptor = os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     except OSError as error:
@@ -339,6 +311,3 @@ def copy_to(url: str, target: Path) -> None:
             say("the copy {target} cannot be made: {strerror}", target=target, strerror=error.strerror)
         ) from error
     os.close(descriptor)
-    reading = closing(_raw(str(path), "ro", _READER_PRAGMAS))
-    with translated(), reading as source, closing(sqlite3.connect(target)) as copy:
-        source.backup(copy)

@@ -26,21 +26,22 @@ def lock_path(database: Path) -> Path:
 
 
 @contextmanager
-def hold(url: str, clock: Clock) -> Iterator[None]:
+def hold(url: str, clock: Clock) -> Iterator[int]:
     """Hold the lease while the block runs. LeaseHeld if another has it; StateError if no lock file can be made.
 
-    A database in memory needs none.
+    Yields 0, a generation that nobody asks for: a lock of the kernel cannot pass to another while its holder is
+    paused. A database in memory needs none.
     """
     database = database_path(url)
     if database is None:
-        yield
+        yield 0
         return
     with _locked(lock_path(database)) as descriptor:
         try:
             # Opened before SQLite opens it and closed after: closing a descriptor drops SQLite's own locks.
             with _locked(database):
                 _write(descriptor, {"host": socket.gethostname(), "pid": os.getpid(), "since": clock.now().isoformat()})
-                yield
+                yield 0
         finally:
             _write(descriptor, None)
 

@@ -28,9 +28,10 @@ from reconciler.core.model import (
 )
 from reconciler.core.search import Selection, Titled
 from reconciler.store import codec, rows
-from reconciler.store.database import Opened, translated
+from reconciler.store.database import Opened
+from reconciler.store.faults import translated
 from reconciler.store.journal import GENESIS
-from reconciler.store.sql import chunks
+from reconciler.store.sql import chunks, json_word
 from reconciler.store.tables import (
     ATTENTION,
     CANDIDATE,
@@ -100,7 +101,8 @@ class SqlReader:
         return [codec.link_load(row) for row in self._rows(unequal.order_by(LINK.c.key).limit(limit))]
 
     def crm_statuses(self) -> dict[str, int]:
-        word = func.coalesce(LINK.c.crm_seen, LINK.c.crm_base)[Field.STATUS.value].as_string().label("word")
+        last = func.coalesce(LINK.c.crm_seen, LINK.c.crm_base)
+        word = json_word(self._connection, last, Field.STATUS.value).label("word")
         counted = select(word, func.count().label("tasks")).group_by(word).order_by(word)
         return {row["word"]: row["tasks"] for row in self._rows(counted) if row["word"]}
 
@@ -184,20 +186,14 @@ class SqlReader:
             before = found[-1]["id"]
 
     def titled(self) -> Iterator[Titled]:
-        title = Field.TITLE.value
-        halves = [
-            func.coalesce(seen[title].as_string(), base[title].as_string()).label(side)
-            for side, seen, base in (
-                ("crm", LINK.c.crm_seen, LINK.c.crm_base),
-                ("work", LINK.c.work_seen, LINK.c.work_base),
-            )
-        ]
-        links = select(LINK.c.key, LINK.c.crm_id, LINK.c.work_id, *halves).order_by(LINK.c.key).limit(PAGE)
+        # Taken from the JSON here, because no database can take half an emoji out of it.
+        values = (LINK.c.crm_seen, LINK.c.crm_base, LINK.c.work_seen, LINK.c.work_base)
+        links = select(LINK.c.key, LINK.c.crm_id, LINK.c.work_id, *values).order_by(LINK.c.key).limit(PAGE)
         last = 0
         while found := self._rows(links.where(LINK.c.key > last)):
             for row in found:
-                for text in dict.fromkeys((row["crm"] or "", row["work"] or "")):
-                    yield Titled(crm_id=row["crm_id"], work_id=row["work_id"], title=text)
+                for title in dict.fromkeys((_title(row, "crm"), _title(row, "work"))):
+                    yield Titled(crm_id=row["crm_id"], work_id=row["work_id"], title=title)
             last = found[-1]["key"]
         for candidate in self.candidates():
             yield Titled(crm_id=candidate.crm_id, title=candidate.title)
@@ -268,6 +264,12 @@ class SqlReader:
             if len(found) < PAGE:
                 return
             last = found[-1]["id"]
+
+
+def _title(row: codec.Row, side: str) -> str:
+    """A half's title as last seen, else as last agreed on; "" for none. A sparse `seen` may lack it."""
+    seen, base, name = row[f"{side}_seen"] or {}, row[f"{side}_base"], Field.TITLE.value
+    return (base.get(name) if seen.get(name) is None else seen[name]) or ""
 
 
 def _conditions(wanted: Selection) -> list[ColumnElement[bool]]:

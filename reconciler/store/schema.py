@@ -31,9 +31,11 @@ def revision(connection: Connection | sqlite3.Connection) -> str:
             return [str(row[0]) for row in connection.execute(statement)]
         return [str(row[0]) for row in connection.exec_driver_sql(statement)]
 
-    tables = [
-        name for name in ask("SELECT name FROM sqlite_master WHERE type = 'table'") if not name.startswith("sqlite_")
-    ]
+    if isinstance(connection, Connection) and connection.dialect.name == "postgresql":
+        tables = ask("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()")
+    else:
+        names = ask("SELECT name FROM sqlite_master WHERE type = 'table'")
+        tables = [name for name in names if not name.startswith("sqlite_")]
     if not tables:
         return EMPTY
     if "alembic_version" not in tables:
@@ -44,7 +46,7 @@ def revision(connection: Connection | sqlite3.Connection) -> str:
     return EMPTY if tables == ["alembic_version"] else FOREIGN
 
 
-def refuse_unknown(found: str, path: Path) -> None:
+def refuse_unknown(found: str, path: Path | str) -> None:
     """StateError for a schema that only a newer program knows, or that is not ours at all."""
     if found == FOREIGN:
         raise StateError(
@@ -60,7 +62,7 @@ def refuse_unknown(found: str, path: Path) -> None:
         )
 
 
-def refuse_old(found: str, path: Path) -> None:
+def refuse_old(found: str, path: Path | str) -> None:
     """StateError for a schema that has to be migrated first, which a reader does not do."""
     if found != HEAD:
         raise StateError(

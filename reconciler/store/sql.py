@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Table, delete, tuple_
+from sqlalchemy import JSON, ColumnElement, Connection, Table, Text, cast, delete, func, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
 T = TypeVar("T")
 
 IN_LIMIT: Final = 500
 """How many ids one IN holds: small enough for every build of every database."""
+
+_UNREADABLE: Final = r"(?<!\\)((?:\\\\)*)\\u(?:0000|[dD][89a-fA-F][0-9a-fA-F]{2})"
+"""The escapes in JSON that PostgreSQL cannot turn into text: U+0000 and surrogates."""
 
 
 def chunks(items: Iterable[T], size: int = IN_LIMIT) -> Iterator[list[T]]:
@@ -60,3 +63,11 @@ def delete_keys(connection: Connection, table: Table, keys: Collection[tuple[Any
     columns = tuple_(*table.primary_key)
     for some in chunks(keys, IN_LIMIT // len(table.primary_key.columns)):
         connection.execute(delete(table).where(columns.in_(some)))
+
+
+def json_word(connection: Connection, document: ColumnElement[Any], name: str) -> ColumnElement[str]:
+    """The text under a name in a JSON column, null where it is none. PostgreSQL gives "?" for what it cannot show."""
+    if connection.dialect.name == "postgresql":
+        document = cast(func.regexp_replace(cast(document, Text), _UNREADABLE, r"\1?", "g"), JSON)
+    word: ColumnElement[str] = document[name].as_string()
+    return word

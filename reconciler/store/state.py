@@ -23,7 +23,8 @@ from reconciler.core.model import (
     Verdict,
 )
 from reconciler.store import codec, journal, rows
-from reconciler.store.database import Opened, begin_write, translated
+from reconciler.store.database import Opened, begin_write
+from reconciler.store.faults import translated
 from reconciler.store.reading import SqlReader
 from reconciler.store.sql import chunks, delete_in, delete_keys, upsert
 from reconciler.store.tables import (
@@ -203,13 +204,17 @@ class SqlStore(SqlReader):
         self._open: SqlTransaction | None = None
 
     def _rows(self, statement: Executable) -> list[codec.Row]:
-        found = super()._rows(statement)
-        if self._open is None:
-            self._connection.rollback()  # a lone read holds no transaction afterwards
-        return found
+        try:
+            return super()._rows(statement)
+        finally:
+            if self._open is None:
+                self._connection.rollback()  # a lone read holds no transaction afterwards
 
     def fact(self, name: str) -> Any:
         return super().fact(name) if self._open is None else self._open.fact(name)
+
+    def _begin(self) -> None:
+        begin_write(self._connection)
 
     def empty_log(self) -> bool:
         if self._open is not None:
@@ -235,7 +240,7 @@ class SqlStore(SqlReader):
         if self._open is not None:
             raise RuntimeError("a transaction is open already")
         with translated():
-            begin_write(self._connection)
+            self._begin()
             made = self._open = SqlTransaction(Opened(self._connection, lambda: None), self._random_bytes)
             try:
                 yield made

@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import DDL, JSON, Column, Index, LargeBinary, Table, event, text
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 # Before the first model, or SQLite's batch migrations could not name what they replace.
@@ -22,9 +21,9 @@ SQLModel.metadata.naming_convention = {
     "pk": "pk_%(table_name)s",
 }
 
-JSON_TYPE: Final = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
-# JSONB rewrites numbers and drops the order of keys; what is hashed or compared byte by byte stays text.
-JSON_TEXT: Final = JSON(none_as_null=True)
+# Text on every database. PostgreSQL's JSONB rewrites numbers, drops the order of keys, and refuses what a person can
+# type: U+0000, and half of an emoji.
+JSON_TYPE: Final = JSON(none_as_null=True)
 
 
 def _json(*, nullable: bool = True) -> Any:
@@ -234,9 +233,9 @@ class JournalRow(SQLModel, table=True):
     reason: str
     crm_modified: datetime | None = None
     work_modified: datetime | None = None
-    detail: Any = Field(default=None, sa_column=Column(JSON_TEXT, nullable=False))
-    old: Any = Field(default=None, sa_column=Column(JSON_TEXT))
-    new: Any = Field(default=None, sa_column=Column(JSON_TEXT))
+    detail: Any = Field(default=None, sa_column=Column(JSON_TYPE, nullable=False))
+    old: Any = Field(default=None, sa_column=Column(JSON_TYPE))
+    new: Any = Field(default=None, sa_column=Column(JSON_TYPE))
     changed_by: str | None = None
     operator: str | None = None
     secret: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
@@ -246,7 +245,7 @@ class JournalRow(SQLModel, table=True):
     operator_seal: str
     previous: str
     hash: str
-    inputs: Any = Field(default=None, sa_column=Column(JSON_TEXT))
+    inputs: Any = Field(default=None, sa_column=Column(JSON_TYPE))
     inputs_seal: str | None = None
 
 
@@ -308,4 +307,4 @@ BEGIN SELECT RAISE(ABORT, 'a journal value can only be erased'); END""",
 
 for _trigger in JOURNAL_TRIGGERS:
     _made = DDL(_trigger)  # type: ignore[no-untyped-call]
-    event.listen(JOURNAL, "after_create", _made.execute_if(dialect="sqlite"))
+    event.listen(JOURNAL, "after_create", _made.execute_if(dialect="sqlite"))  # PostgreSQL is always migrated

@@ -18,10 +18,12 @@ from reconciler.core.model import Side
 from reconciler.daemon.happening import Asked, Ended, Happening
 from reconciler.daemon.keeper import Keeper
 from reconciler.daemon.stopping import Stop, Stopped
+from reconciler.errors import LeaseHeld
 from reconciler.handing import ask
 from reconciler.requests import Link, Pause, Request, Restore, Said, Unlink, parse_said, request_line
 from reconciler.settings import Settings
 from reconciler.store import open_reader
+from tests.postgres import administrator
 from tests.world import World
 
 
@@ -353,6 +355,22 @@ async def test_a_connection_that_could_not_be_opened_is_tried_at_its_ticks(stati
     assert isinstance(ended, Ended) and ended.outcome == "ok"
     other.stop.ask()
     await other.close()
+
+
+async def test_who_lost_the_lease_gives_everything_back_and_asks_for_it_again(
+    station: Station, postgres_url: str
+) -> None:
+    """On a database server another host may take over while this process stands still."""
+    station.world.sections["state"] = {"url": postgres_url}
+    station.fresh()
+    assert (await station.poll()).outcome == "ok"
+    with administrator(postgres_url).connect() as connection:
+        connection.exec_driver_sql("UPDATE lease SET token = token + 1, holder = 'another'")
+        assert type((await station.poll()).error) is LeaseHeld
+        assert station.keeper.store is None
+        assert type((await station.poll()).error) is LeaseHeld
+        connection.exec_driver_sql("UPDATE lease SET expires_at = clock_timestamp() - interval '1 second'")
+    assert (await station.poll()).outcome == "ok"
 
 
 async def test_nothing_that_moves_is_called_stalled_and_nothing_that_hangs_is_not(station: Station) -> None:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from reconciler.ports import Store
-from reconciler.store import open_store
-from tests.store.samples import bytes_from
-
-POSTGRES = "RECONCILER_TEST_POSTGRES"
+from reconciler.store import hold, open_store
+from tests.store.samples import Fixed, bytes_from
 
 
 @pytest.fixture
@@ -20,16 +17,17 @@ def file_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/state.db"
 
 
-@pytest.fixture(params=["file", "memory", *([POSTGRES] if POSTGRES in os.environ else [])])
+@pytest.fixture(params=["file", "memory", "postgres"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A fresh, empty state. PostgreSQL joins the list where the environment names a database for tests."""
+    """A fresh, empty state."""
     if request.param == "file":
         return f"sqlite:///{tmp_path}/state.db"
-    return "sqlite://" if request.param == "memory" else os.environ[POSTGRES]
+    return "sqlite://" if request.param == "memory" else str(request.getfixturevalue("postgres_url"))
 
 
 @pytest.fixture
 def store(url: str) -> Iterator[Store]:
-    opened = open_store(url, random_bytes=bytes_from("store"))
-    yield opened
-    opened.close()
+    with hold(url, Fixed()) as generation:
+        opened = open_store(url, random_bytes=bytes_from("store"), generation=generation)
+        yield opened
+        opened.close()

@@ -32,6 +32,19 @@ from reconciler.core.model import (
 T0 = datetime(2025, 3, 4, 5, 6, 7, 800900, tzinfo=UTC)
 
 
+class Fixed:
+    """A clock that stands still."""
+
+    def now(self) -> datetime:
+        return T0
+
+    def monotonic(self) -> float:
+        return 0.0
+
+    async def sleep(self, seconds: float) -> None:
+        raise AssertionError
+
+
 def at(minutes: int) -> datetime:
     return T0 + timedelta(minutes=minutes)
 

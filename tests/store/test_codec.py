@@ -27,8 +27,9 @@ from reconciler.store import codec, rows
 from reconciler.store.database import dumps
 from tests.store.samples import at, busy_link
 
-TEXT = st.text(max_size=12)
-VALUE: st.SearchStrategy[Value] = st.one_of(st.none(), TEXT, st.lists(TEXT, max_size=3).map(tuple))
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
+ANY_TEXT = st.text(max_size=12)  # of values: they come back with U+0000 too, which `clean` takes out of what is shown
+VALUE: st.SearchStrategy[Value] = st.one_of(st.none(), ANY_TEXT, st.lists(ANY_TEXT, max_size=3).map(tuple))
 FIELD = st.sampled_from(Field)
 VALUES = st.dictionaries(FIELD, VALUE)
 MOMENT = st.datetimes(

@@ -374,8 +374,8 @@ def test_a_transaction_is_of_no_use_after_its_end_nor_inside_another(store: Stor
     assert store.fact("x") == 1
 
 
-def test_lone_surrogates_do_not_stop_anything(store: Store) -> None:
-    odd = "a\ud83d"
+@pytest.mark.parametrize("odd", ["a\ud83d", "a\0", "a\\u0000\\\0\\\\\ud83d"])
+def test_letters_that_no_database_takes_do_not_stop_anything(store: Store, odd: str) -> None:
     pair = link(1)
     pair = replace(pair, crm=replace(pair.crm, seen={Field.TITLE: odd}, author=odd))
     with store.transaction() as transaction:
@@ -383,8 +383,10 @@ def test_lone_surrogates_do_not_stop_anything(store: Store) -> None:
         transaction.raise_attention([attention(1, words=odd)])
         transaction.append([entry(1, old=odd, changed_by=odd, reason=odd)])
     assert store.links()[0].crm.seen == {Field.TITLE: odd}
-    assert store.attention()[0].words == "a?"
+    assert store.attention()[0].words == odd.replace("\ud83d", "?").replace("\0", "?")
+    assert [titled.title[0] for titled in store.titled() if titled.crm_id == "1"] == ["a", "G"]
     assert next(store.journal()).old == odd
+    assert store.crm_statuses() == {}
     assert verify(store) is None
     assert saved.key
 

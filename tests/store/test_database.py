@@ -80,7 +80,7 @@ def test_a_missing_folder_is_named_and_not_created(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("postgresql://db/x", "postgresql is not supported yet"),
+        ("mysql://db/x", "mysql is not supported"),
         ("not a url", "cannot be read"),
         ("sqlite:///x.db?mode=ro", "parameters"),
     ],

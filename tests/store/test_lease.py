@@ -11,7 +11,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -20,30 +19,17 @@ from reconciler.core.model import Tally
 from reconciler.errors import LeaseHeld, StateError
 from reconciler.store import hold, open_reader
 from reconciler.store.lease import lock_path
-from tests.store.samples import T0
+from tests.store.samples import T0, Fixed
 
 ROOT = Path(__file__).parents[2]
 HOLDER = """
 import sys
 from reconciler.store import hold
-from tests.store.test_lease import Fixed
+from tests.store.samples import Fixed
 with hold(sys.argv[1], Fixed()):
     print("held", flush=True)
     sys.stdin.read()
 """
-
-
-class Fixed:
-    """A clock that stands still."""
-
-    def now(self) -> datetime:
-        return T0
-
-    def monotonic(self) -> float:
-        return 0.0
-
-    async def sleep(self, seconds: float) -> None:
-        raise AssertionError
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from alembic import command
@@ -22,18 +23,31 @@ def config(connection: Connection | None = None) -> Config:
     return made
 
 
-def upgrade(connection: Connection, to: str = HEAD) -> None:
-    """Apply all that is missing, or nothing. Foreign keys are off meanwhile and checked before the end."""
-    _migrate(connection, to, down=False)
+def nothing() -> None:
+    """No fence: SQLite's lease is a kernel's lock."""
+
+
+def upgrade(connection: Connection, to: str = HEAD, fence: Callable[[], None] = nothing) -> None:
+    """Apply all that is missing, or nothing. `fence` runs first in the transaction and may refuse all of it.
+
+    On SQLite foreign keys are off meanwhile and checked before the end.
+    """
+    _migrate(connection, to, fence, down=False)
 
 
 def downgrade(connection: Connection, to: str) -> None:
     """Go back to an older revision ("base": to nothing). For tests and for a person who knows what is lost."""
-    _migrate(connection, to, down=True)
+    _migrate(connection, to, nothing, down=True)
 
 
-def _migrate(connection: Connection, to: str, *, down: bool) -> None:
+def _migrate(connection: Connection, to: str, fence: Callable[[], None], *, down: bool) -> None:
     connection.rollback()
+    if connection.dialect.name == "postgresql":
+        with connection.begin():
+            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('reconciler'))")
+            fence()
+            (command.downgrade if down else command.upgrade)(config(connection), to)
+        return
     # Without effect inside a transaction; with them on, replacing a table would delete what refers to it.
     connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
     try:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
 
-DOCUMENT = sa.JSON().with_variant(JSONB(), "postgresql")
+DOCUMENT = sa.JSON()
 
 SQLITE_TRIGGERS = (
     """CREATE TRIGGER journal_no_delete BEFORE DELETE ON journal
@@ -24,6 +23,23 @@ BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END""",
 WHEN new.old IS NOT NULL OR new.new IS NOT NULL OR new.changed_by IS NOT NULL OR new.operator IS NOT NULL
 OR new.secret IS NOT NULL
 BEGIN SELECT RAISE(ABORT, 'a journal value can only be erased'); END""",
+)
+
+POSTGRES_TRIGGERS = (
+    """CREATE FUNCTION journal_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE EXCEPTION USING MESSAGE = TG_ARGV[0], ERRCODE = 'integrity_constraint_violation'; END $$""",
+    """CREATE TRIGGER journal_no_delete BEFORE DELETE ON journal
+FOR EACH ROW EXECUTE FUNCTION journal_refuse('the journal is append-only')""",
+    """CREATE TRIGGER journal_no_truncate BEFORE TRUNCATE ON journal
+FOR EACH STATEMENT EXECUTE FUNCTION journal_refuse('the journal is append-only')""",
+    """CREATE TRIGGER journal_no_update BEFORE UPDATE OF
+id, kind, at, cycle, crm_id, work_id, side, field, rule, reason, crm_modified, work_modified, detail,
+old_seal, new_seal, changed_by_seal, operator_seal, previous, hash ON journal
+FOR EACH ROW EXECUTE FUNCTION journal_refuse('the journal is append-only')""",
+    """CREATE TRIGGER journal_only_erase BEFORE UPDATE OF old, new, changed_by, operator, secret ON journal
+FOR EACH ROW WHEN (new.old IS NOT NULL OR new.new IS NOT NULL OR new.changed_by IS NOT NULL
+OR new.operator IS NOT NULL OR new.secret IS NOT NULL)
+EXECUTE FUNCTION journal_refuse('a journal value can only be erased')""",
 )
 
 
@@ -216,9 +232,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["link"], ["link.key"], name="fk_sending_link_link", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("link", "side", name="pk_sending"),
     )
-    if op.get_bind().dialect.name == "sqlite":
-        for trigger in SQLITE_TRIGGERS:
-            op.execute(trigger)
+    triggers = SQLITE_TRIGGERS if op.get_bind().dialect.name == "sqlite" else POSTGRES_TRIGGERS
+    for trigger in triggers:
+        op.execute(trigger)
 
 
 def downgrade() -> None:
@@ -233,3 +249,5 @@ def downgrade() -> None:
     op.drop_table("claim")
     op.drop_table("candidate")
     op.drop_table("attention")
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("DROP FUNCTION journal_refuse()")
