@@ -62,7 +62,7 @@ class RestoredLife(Life):
 
     async def _restore(self, stack: AsyncExitStack) -> None:
         town = self.town
-        await self._stop(stack)
+        await self.stop(stack)
         town.reopen()
         for file in town.path.parent.glob(f"{town.path.name}-*"):
             file.unlink()
