@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+from zipfile import ZipFile
 
 import pytest
 
@@ -44,6 +45,9 @@ def shapes(secret: str) -> dict[str, bytes]:
 def leaks(product: Product) -> list[str]:
     """Where a canary is found: in what commands printed, or in any file but the config."""
     places = {path.name: path.read_bytes() for path in product.folder.iterdir() if path != product.config}
+    for name in [name for name in places if name.endswith((".xlsx", ".zip"))]:
+        with ZipFile(product.folder / name) as packed:
+            places |= {f"{name}/{member}": packed.read(member) for member in packed.namelist()}
     places |= {f"output {number}": one.text.encode() for number, one in enumerate(product.outcomes)}
     return [
         f"{name} as {shape} in {place}"
@@ -52,6 +56,14 @@ def leaks(product: Product) -> list[str]:
         for place, content in places.items()
         if needle in content
     ]
+
+
+def write_documents(product: Product) -> None:
+    """The files that leave the machine on purpose: reports in five forms, the bundle of the journal, a checkpoint."""
+    for form in ("text", "json", "csv", "html", "xlsx"):
+        product.run("report", "--format", form, "--output", product.folder / f"report.{form}")
+    product.run("export", "--output", product.folder / "bundle.zip")
+    product.run("checkpoint", "--output", product.folder / "checkpoint")
 
 
 def run_everything(product: Product, *, process: bool = False) -> None:
@@ -88,6 +100,20 @@ def test_a_good_day_leaves_no_secret(guarded: Product) -> None:
     guarded.crm.edit(task, task_name="Đổi")
     run_everything(guarded, process=True)
     assert leaks(guarded) == []
+
+
+def test_documents_that_leave_the_machine_hold_no_secret(guarded: Product) -> None:
+    task, _ = guarded.pair()
+    guarded.crm.edit(task, task_name="Đổi")
+    write_documents(guarded)
+    assert leaks(guarded) == []
+
+
+def test_the_search_looks_into_packed_documents(guarded: Product) -> None:
+    guarded.pair(task_name=f"Gọi {TOKEN}")
+    write_documents(guarded)
+    found = [one.partition(" in ")[2] for one in leaks(guarded) if one.startswith("token as plain")]
+    assert any(place.startswith("bundle.zip/") for place in found)
 
 
 def test_the_search_finds_what_is_there(guarded: Product) -> None:

@@ -333,7 +333,7 @@ async def test_rule_23_an_old_value_of_a_side_that_a_person_touched_undoes_no_ed
 ) -> None:
     """The CRM's last author is our account, which wrote the title; the status below is a person's edit all the same."""
     world = stored
-    task, item = await world.pair(task_name="Gốc", status="Hoàn thành")
+    task, item = await world.pair(task_name="Gốc", status="Hoàn thành", due_date="2026-04-09")
     backup = tmp_path / "kept.db"
     back_up(world.state, backup)
     world.clock.tick(300)
@@ -344,7 +344,7 @@ async def test_rule_23_an_old_value_of_a_side_that_a_person_touched_undoes_no_ed
     world.work.faults.clear()
     assert (world.task(task)["task_name"], world.item(item)["StatusName"]) == ("Mới", "Đã hoàn thành")
     world.clock.tick(60)
-    world.work.edit(item, Description="Ghi chú")
+    world.work.edit(item, Description="Ghi chú", Deadline=None)
     world.reopen()
     for file in tmp_path.glob("state.db-*"):
         file.unlink()
@@ -355,6 +355,7 @@ async def test_rule_23_an_old_value_of_a_side_that_a_person_touched_undoes_no_ed
     assert world.task(task)["status"] == "Đang chờ"
     assert ("crm", str(task), "no_base") in world.attention() or ("work", str(item), "no_base") in world.attention()
     assert world.task(task)["description"] == "Ghi chú"
+    assert world.item(item)["Deadline"] is None, "what a person emptied stays so"
 
 
 async def test_a_refused_link_stays_on_the_list_until_it_can_be_done(world: World) -> None:
