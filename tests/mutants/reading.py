@@ -204,6 +204,17 @@ READING: Final = (
         ),
     ),
     Mutant(
+        name="an_old_value_of_an_emptied_field_gives",
+        rule="rule 23: under an old backup a side gives no field that was emptied there",
+        place="prospect:_fresh_givers",
+        old="not empty(half.seen.get(name)) and ",
+        new="",
+        killers=(
+            "tests/stories/test_creates.py"
+            "::test_rule_23_an_old_value_of_a_side_that_a_person_touched_undoes_no_edit_under_our_forgotten_write",
+        ),
+    ),
+    Mutant(
         name="back_off_does_not_grow",
         rule="rule 32: a side that fails is asked ever more rarely",
         place="health:_health",
