@@ -12,13 +12,12 @@ from typing import Final
 
 from reconciler.connection import Connection
 from reconciler.core import safety
-from reconciler.core.lenses import Lenses, empty
-from reconciler.core.model import Candidate, Entry, Field, Link, Reading, Side
+from reconciler.core.model import Candidate, Entry, Reading, Side
 from reconciler.core.moment import Moment
 from reconciler.core.plan import Plan, needs, plan
 from reconciler.core.resolve import Clocks
 from reconciler.core.safety import Checked, Circumstances, Halt
-from reconciler.core.seed import person_givers, seed
+from reconciler.core.seed import fresh_givers, seed
 from reconciler.errors import Halted, SideError
 from reconciler.health import barred
 from reconciler.message import say
@@ -163,29 +162,13 @@ def void_rewound(connection: Connection, state: StateReader, news: News) -> None
             len(rewound),
         )
     for link in rewound:
-        seeded = seed(link, connection.policy.lenses, _fresh_givers(link, connection.policy.lenses, state), news.now)
+        lenses = connection.policy.lenses
+        seeded = seed(link, lenses, fresh_givers(link, lenses, authors(state)), news.now)
         news.learn(seeded.link)
         news.raised += [no_base(seeded.link, name, news.now) for name in seeded.accepted]
         news.entries.append(
             Entry(kind="bases_voided", at=news.now, crm_id=link.crm.id, work_id=link.work.id, reason="old_state")
         )
-
-
-def _fresh_givers(link: Link, lenses: Lenses, state: StateReader) -> dict[Field, Side | None]:
-    """Who gives each field of a rewound pair: the side that a person modified last, where its value is a new one.
-
-    The other side's author is ours, but under our forgotten write of one field may lie a person's edit of another: a
-    value as old as the state's base must not replace that. A field that was emptied gives nothing, and gets nothing.
-    """
-    giver = person_givers(link.crm, link.work, authors(state))
-    if giver is None:
-        return {}
-    half = link.half(giver)
-    return {
-        name: giver
-        for name, lens in lenses.items()
-        if not empty(half.seen.get(name)) and not lens.same(giver, half.base.get(name), half.seen.get(name))
-    }
 
 
 def reconsider(state: StateReader, news: News) -> None:

@@ -74,3 +74,20 @@ def person_givers(crm: Half, work: Half, authors: Mapping[Side, str | None]) -> 
     if people[Side.CRM] == people[Side.WORK]:
         return None
     return Side.CRM if people[Side.CRM] else Side.WORK
+
+
+def fresh_givers(link: Link, lenses: Lenses, authors: Mapping[Side, str | None]) -> dict[Field, Side | None]:
+    """Under an old backup: the side that a person modified last gives the fields whose value is a new one.
+
+    The other side's author is ours, but under our forgotten write of one field may lie a person's edit of another: a
+    value as old as the state's base must not replace that. A field that was emptied gives nothing, and gets nothing.
+    """
+    giver = person_givers(link.crm, link.work, authors)
+    if giver is None:
+        return {}
+    half = link.half(giver)
+    return {
+        name: giver
+        for name, lens in lenses.items()
+        if not empty(half.seen.get(name)) and not lens.same(giver, half.base.get(name), half.seen.get(name))
+    }

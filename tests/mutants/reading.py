@@ -206,7 +206,7 @@ READING: Final = (
     Mutant(
         name="an_old_value_of_an_emptied_field_gives",
         rule="rule 23: under an old backup a side gives no field that was emptied there",
-        place="prospect:_fresh_givers",
+        place="core.seed:fresh_givers",
         old="not empty(half.seen.get(name)) and ",
         new="",
         killers=(
