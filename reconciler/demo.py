@@ -340,7 +340,7 @@ class _Day:
     def _recount(self) -> None:
         for line in story(self.state, self.seen):
             self.tell(joined(["  ", line], ""))
-        self.seen = self.state.extent().entries
+        self.seen = self.state.head()[0]
 
 
 def story(state: StateReader, after: int) -> list[str]:
@@ -371,7 +371,7 @@ def story(state: StateReader, after: int) -> list[str]:
                         pair=pair,
                         field=word(row["field"]),
                         winner=word(row["detail"]["winner"]),
-                        old=shown(row["old"]),
+                        old=shown(row["old"], row["field"]),
                         id=row["id"],
                     )
                 )
@@ -382,8 +382,8 @@ def story(state: StateReader, after: int) -> list[str]:
                         pair=pair,
                         field=word(row["field"]),
                         side=word(row["side"]),
-                        old=shown(row["old"]),
-                        new=shown(row["new"]),
+                        old=shown(row["old"], row["field"]),
+                        new=shown(row["new"], row["field"]),
                         reason=word(row["reason"]),
                         rule=row["rule"],
                     )
@@ -405,11 +405,11 @@ async def _follow(daemon: Daemon, tell: Tell, sandbox: Sandbox, running: asyncio
     """Tell what flows until the daemon ends; edits made on the sandbox page flow."""
     tell(say("\nEdit tasks of either side at {url}/ and watch here what flows; Ctrl-C ends", url=sandbox.url))
     [keeper] = daemon.keepers.values()
-    seen = keeper.store.extent().entries if keeper.store is not None else 0
+    seen = keeper.store.head()[0] if keeper.store is not None else 0
     while not running.done() and keeper.store is not None:
         for line in story(keeper.store, seen):
             tell(line)
-        seen = keeper.store.extent().entries
+        seen = keeper.store.head()[0]
         await asyncio.wait({running}, timeout=GLANCE)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from reconciler.apply import Ledger, apply
 from reconciler.connection import Connection, Writers
 from reconciler.core import safety
-from reconciler.core.model import CycleRow, Entry, Side, Value
+from reconciler.core.model import CycleRow, Entry, Side
 from reconciler.core.observe import Landed
 from reconciler.core.operations import Update
 from reconciler.core.plan import Plan
@@ -28,7 +28,8 @@ from reconciler.poll import News
 from reconciler.ports import StateReader, Store
 from reconciler.prospect import Prospect, around, circumstances, moment
 from reconciler.report.changes import changes
-from reconciler.report.data import Json
+from reconciler.report.data import Json, plain
+from reconciler.report.document import shown
 from reconciler.survey import piloted
 
 REPLACED = frozenset({*(landed.value for landed in Landed), "unclear", "no_outcome"})
@@ -111,10 +112,10 @@ async def foresee_revert(connection: Connection, state: StateReader, cycle: int)
     planned = await plan_revert(connection, state, cycle)
     lines = tuple(
         say(
-            "{place}: {before} -> {after}",
+            "{place}: «{before}» -> «{after}»",
             place=place(change.field, update.side, update.crm_id, update.work_id),
-            before=_shown(change.before),
-            after=_shown(change.after),
+            before=shown(plain(change.before), change.field),
+            after=shown(plain(change.after), change.field),
         )
         for update in planned.updates
         for change in update.changes
@@ -124,10 +125,6 @@ async def foresee_revert(connection: Connection, state: StateReader, cycle: int)
     if held is not None:
         return Undone(said=said, left=(*planned.left, held.message), exit_code=held.exit_code)
     return Undone(said=said, left=planned.left, exit_code=4 if planned.left else 0)
-
-
-def _shown(value: Value) -> str:
-    return f"«{', '.join(value) if isinstance(value, tuple) else value or ''}»"
 
 
 async def plan_revert(connection: Connection, state: StateReader, cycle: int) -> Undo:

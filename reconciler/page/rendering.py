@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from reconciler.core.model import ZONE, Side
 from reconciler.message import Translate, into
-from reconciler.report.document import PHRASES, address, phrase, shown_field
+from reconciler.report.document import PHRASES, address, phrase, shown
 from reconciler.report.render import rule_words, span
 from reconciler.words import translator
 
@@ -61,7 +61,7 @@ def _address(pages: Mapping[str, str], side: str, identifier: str | None) -> str
 
 
 def _shown(translate: Translate, value: object, field: str | None = None) -> str:
-    return into(shown_field(field, value), translate)
+    return into(shown(value, field), translate)
 
 
 def _word(code: str, language: str) -> str:

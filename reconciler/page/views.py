@@ -78,5 +78,5 @@ def by_direction(report: Json) -> list[tuple[str, list[Json]]]:
 
 def head(state: StateReader) -> Json | None:
     """The last entry of the journal, whose hash stands for all before it."""
-    last = next(state.recent(Selection()), None)
-    return None if last is None else {"id": last.id, "hash": last.hash}
+    number, mark = state.head()
+    return {"id": number, "hash": mark} if number else None

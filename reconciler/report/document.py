@@ -203,8 +203,14 @@ def duration(seconds: int | None) -> str:
     return say("{days} d {clock}", days=days, clock=clock) if days else clock
 
 
-def shown(value: object) -> str:
-    """A field value on one line; empty is said."""
+def shown(value: object, field: str | None = None) -> str:
+    """A value on one line; empty is said. Of `start` and `due`, a day or an instant is 02/03/2026 17:30."""
+    if field in DATES and isinstance(value, str) and value:
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            return shown(value)
+        return moment.strftime("%d/%m/%Y" if len(value) == 10 else "%d/%m/%Y %H:%M")
     if value is None or value == "" or value == []:
         return say("(empty)")
     if isinstance(value, Message):
@@ -213,27 +219,16 @@ def shown(value: object) -> str:
     return text.replace("\r\n", " ⏎ ").replace("\n", " ⏎ ")
 
 
-def shown_field(name: str | None, value: object) -> str:
-    """A field value on one line; a day or an instant as 02/03/2026 17:30."""
-    if name in DATES and isinstance(value, str) and value:
-        try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            return shown(value)
-        return moment.strftime("%d/%m/%Y" if len(value) == 10 else "%d/%m/%Y %H:%M")
-    return shown(value)
-
-
 def cell(column: Column, row: Json) -> str:
     """What a person reads in a cell, in English; messages in it can still be translated."""
     value = row.get(column.key)
     match column.form:
         case Form.VALUE:
-            return shown_field(row.get("field"), value) if row.get("field") else "" if value is None else shown(value)
+            return shown(value, row.get("field")) if row.get("field") else "" if value is None else shown(value)
         case Form.WORD:
             return phrase(value) if value else ""
         case Form.DAY:
-            return shown_field("start", value)
+            return shown(value, "start")
         case Form.MOMENT:
             return _clock(value) if value else ""
         case Form.STAMP:

@@ -53,9 +53,13 @@ def as_html(rows: Rows, translate: Translate) -> Iterator[str]:
 def page(rows: Rows, translate: Translate, *, title: str, made_at: datetime | None = None) -> Iterator[str]:
     """A readable page of entries, in parts; `title` is the connection's name."""
     environment = Environment(loader=PackageLoader("reconciler.report"), autoescape=True, trim_blocks=True)
+
+    def value(given: object, field: str | None) -> str:
+        return into(shown(given, field), translate)
+
     environment.filters |= {
         "local": local,
-        "shown": lambda value: into(shown(value), translate),
+        "shown": value,
         "word": lambda code: into(word(code), translate) if code else "",
     }
     language = translate("language:en").removeprefix("language:")
@@ -116,8 +120,8 @@ def _entry_line(row: Json) -> str:
                 "{field} on {side}: {old} -> {new}",
                 field=word(row["field"]),
                 side=word(row["side"] or "-"),
-                old=shown(row["old"]),
-                new=shown(row["new"]),
+                old=shown(row["old"], row["field"]),
+                new=shown(row["new"], row["field"]),
             )
         )
     if row["rule"] or row["reason"]:
@@ -149,7 +153,7 @@ def _inputs_lines(row: Json) -> Iterator[str]:
         return
     yield say(
         "    decided on: CRM «{crm_base}» -> «{crm}», Work «{work_base}» -> «{work}»; direction {direction}",
-        **{name: shown(values[name]) for name in ("crm_base", "crm", "work_base", "work")},
+        **{name: shown(values[name], row["field"]) for name in ("crm_base", "crm", "work_base", "work")},
         direction=word(detail["direction"]),
     )
     if row["kind"] == "conflict":
@@ -181,8 +185,8 @@ def _story_lines(data: Json) -> Iterator[str]:
         yield say(
             "  {field}: CRM «{crm}»  Work «{work}»",
             field=word(name),
-            crm=shown(value["crm"]),
-            work=shown(value["work"]),
+            crm=shown(value["crm"], name),
+            work=shown(value["work"], name),
         )
     for side, moment in data["modified"].items():
         yield say(

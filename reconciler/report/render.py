@@ -114,8 +114,8 @@ def _status_lines(data: Json) -> Iterator[str]:
             field=word(row["field"]),
             crm_id=row["crm_id"],
             work_id=row["work_id"],
-            crm=shown(row["crm"]),
-            work=shown(row["work"]),
+            crm=shown(row["crm"], row["field"]),
+            work=shown(row["work"], row["field"]),
             winner=word(row["winner"]),
             restore=row["restore"],
         )

@@ -202,12 +202,12 @@ class SqlReader:
             yield Titled(**{side: entry.id}, title=entry.title)
 
     def extent(self, after: int = 0) -> Extent:
-        last = self._rows(select(JOURNAL.c.id, JOURNAL.c.hash).order_by(JOURNAL.c.id.desc()).limit(1))
+        entries, head = self.head()
         counted = select(JOURNAL.c.kind, JOURNAL.c.side, func.count().label("entries")).where(JOURNAL.c.id > after)
         found = self._rows(counted.group_by(JOURNAL.c.kind, JOURNAL.c.side))
         return Extent(
-            entries=last[0]["id"] if last else 0,
-            head=last[0]["hash"] if last else GENESIS,
+            entries=entries,
+            head=head,
             kinds={(row["kind"], Side(row["side"]) if row["side"] else None): row["entries"] for row in found},
         )
 

@@ -45,8 +45,15 @@ class Scene:
         return [found.groups() for line in self.lines if (found := FLOW.fullmatch(line))]
 
     def held(self, side: str, record: str, name: str) -> str:
+        """The value as people write it: days and instants begin with the day."""
         rows = self.crm if side == "crm" else self.work
-        return str(rows[int(record)][WIRE[side][name]] or "(empty)").replace("\n", " ⏎ ")
+        text = str(rows[int(record)][WIRE[side][name]] or "(empty)").replace("\n", " ⏎ ")
+        return re.sub(r"^(\d{4})-(\d\d)-(\d\d)(?:T(\d\d:\d\d).*)?$", _day, text)
+
+
+def _day(found: re.Match[str]) -> str:
+    year, month, day, hour = found.groups()
+    return f"{day}/{month}/{year}" + (f" {hour}" if hour else "")
 
 
 class Audience:

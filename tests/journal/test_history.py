@@ -111,3 +111,14 @@ def test_a_terminal_shows_how_far_the_work_is(told: tuple[Product, int, int], tm
     code, seen = on_a_terminal(product, "export", "--output", str(tmp_path / "bundle"))
     assert (code, f"{count}/{count}" in seen) == (0, True)
     assert on_a_terminal(product, "history", "--output", str(tmp_path / "history"))[0] == 0
+
+
+def test_days_and_instants_read_as_people_write_them(product: Product) -> None:
+    task, item = product.pair(due_date="2026-03-09")
+    product.work.edit(item, Deadline="2026-04-01T10:30:00+07:00")
+    product.once()
+    for told in (product.run("why", str(task)).out, product.run("history").out):
+        assert "01/04/2026" in told
+        assert "2026-04-01" not in told
+    [row] = [row for row in product.history("--field", "due") if row["kind"] == "confirmed"]
+    assert row["new"] == "2026-04-01", "a program gets the value itself"
