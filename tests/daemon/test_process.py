@@ -156,8 +156,14 @@ def test_commands_are_handed_to_the_daemon_and_say_what_they_say_alone(product: 
     done = product.run("revert", cycle, "--reason", "nhầm").out
     assert done == f"nothing was changed\n1 values are already as they were before cycle {cycle}\n"
     product.crm.edit(task, task_name="Nhầm")
-    until("the mistake in Work", lambda: title(product, item) == "Nhầm")
-    wrong = next(row["cycle"] for row in reversed(product.history("--task", task)) if row["kind"] == "confirmed")
+
+    def mistaken() -> list[int]:
+        """The cycle that brought the mistake to Work, once its end is in the journal: the server has it sooner."""
+        rows = product.history("--task", task, "--kind", "confirmed")
+        return [row["cycle"] for row in rows if row["new"] == "Nhầm"]
+
+    until("the mistake in Work, and in the journal", lambda: bool(mistaken()))
+    [wrong] = mistaken()
     done = product.run("revert", wrong, "--reason", "nhầm", env={"SUDO_USER": "lan"}).out
     assert done == "1 values are brought back; the next cycle brings them to the other side\n"
     [told] = [row for row in product.history("--task", task) if row["kind"] == "revert"]
