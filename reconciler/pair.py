@@ -29,7 +29,7 @@ from reconciler.core.model import (
     Tombstone,
     Verdict,
 )
-from reconciler.core.observe import observe, with_half
+from reconciler.core.observe import absorb_late, observe, with_half
 from reconciler.core.pair import adopt_intent, adopt_marker, answers_to_create, earliest, points_back
 from reconciler.core.plan import Workload
 from reconciler.core.policy import Policy
@@ -227,6 +227,7 @@ class _Stage:
             for row in (task, item):
                 half = observe(link.half(row.side), row, self.connection.policy.lenses, authors(self.state)[row.side])
                 link = with_half(link, row.side, replace(half, marker_refused=False))
+            link = absorb_late(link, self.connection.policy.lenses, authors(self.state))
             claims = self.claims_for([grave.crm_id]).get(grave.crm_id, [])
             same = [claim for claim in claims if claim.work_id == grave.work_id]
             self.result.lifted.add(grave.crm_id)

@@ -143,10 +143,16 @@ async def poll(
     ours = authors(state)
     for link in [*news.links.values(), *(news.current(link) for link in state.dirty_links())]:
         settled = absorb_late(link, connection.policy.lenses, ours)
-        open_wants = tuple(want for want in settled.wanted if want.expires > news.now or want.side in news.down)
+        open_wants = tuple(want for want in settled.wanted if want.expires > news.now or _unseen(settled, want, news))
         if settled is not link or open_wants != link.wanted:
             news.learn(replace(settled, wanted=open_wants))
     return news
+
+
+def _unseen(link: Link, want: Wanted, news: News) -> bool:
+    """Whether nobody could look yet whether a late write of ours has arrived."""
+    target = link.half(want.side)
+    return want.side in news.down or target.presence is not Presence.PRESENT or target.missing_since is not None
 
 
 async def _read(

@@ -280,7 +280,8 @@ class Checker:
             return
         if _to_and_fro(name, wire, other, change.field, history, loser):
             return
-        blurred = winner in given and _blurred(winner, other, loser, history, change)
+        giver = max(given, key=lambda one: one.at, default=None)
+        blurred = giver is not None and _blurred(giver, other, loser, history, change)
         if blurred or self._task(side, record) in self.forgot:
             self.found.excused += 1  # where it was typed on this side only, our own old write has come back
         else:
@@ -385,10 +386,24 @@ class Checker:
             wire, answered = FIELDS[side][name], self.answers.get((side, record, name))
             if answered is None:
                 continue
-            moved = any(self._moved_since(answered, one, number, name) for one, number in records)
+            agreed = self._last_written(task, item, name, answered)
+            moved = any(
+                self._moved_since(answered if one is side else agreed, one, number, name) for one, number in records
+            )
             if not moved and any(c.field == wire and c.call is None for c in self.records[side, record].changes):
                 return True
         return False
+
+    def _last_written(self, task: int, item: int, name: str, before: datetime) -> datetime:
+        """When a field was last sent to either side by then, or the item was made."""
+        changes = [
+            (one, change)
+            for one, number in ((Side.CRM, task), (Side.WORK, item))
+            for change in self.records[one, number].changes
+            if change.call is not None and change.at <= before
+        ]
+        sent = [change.at for one, change in changes if change.field == FIELDS[one][name]]
+        return max(sent, default=min(change.at for _, change in changes))
 
     def _moved_since(self, moment: datetime, side: Side, record: int, name: str) -> bool:
         """Whether a field has another value than at that time, as far as the two sides can tell such values apart."""

@@ -384,3 +384,26 @@ async def test_what_a_limit_holds_is_not_sent_because_it_was_overtaken_before(wo
     assert [call.verb for call in world.work.writes(mark)] == []
     assert world.item(item)["TaskName"] == "Đầu"
     assert world.task(other)["status"] == "Hoàn thành"
+
+
+async def test_our_unclear_write_is_no_edit_when_its_pair_comes_back_much_later(stored: World) -> None:
+    # The record was out of sight before the write's effect was seen. When the pair was linked again, our old value was
+    # taken for a new edit.
+    world = stored
+    task, item = await world.pair(due_date="2026-03-09")
+    world.work.edit(item, Deadline="2026-04-09T11:30:00+07:00")
+    world.crm.faults.order("update", "drop_after")
+    world.crm.faults.order("by-id", "drop_before", skip=1, times=None)
+    await world.once()
+    world.crm.faults.clear()
+    world.crm.hide(task)
+    world.work.edit(item, Deadline=None)
+    for _ in range(3):
+        await world.once(tick=4000)
+    assert world.linked(task) is None
+    world.crm.reveal(task)
+    world.crm.edit(task, priority="Cao")
+    for _ in range(3):
+        await world.once(tick=60)
+    assert world.item(item)["Deadline"] is None
+    assert world.task(task)["due_date"] is None
