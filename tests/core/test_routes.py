@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from reconciler.core.lenses import OwnerLens
-from reconciler.core.model import Field, Presence, Record, Side, Target, Values
-from reconciler.core.route import Route, target_of
+from reconciler.core.model import Code, Field, Presence, Project, Record, Side, Target, TaskGroup, Values
+from reconciler.core.route import Route, Unusable, find_group, target_of
 from tests.core.case import NOON
 
 PEOPLE = OwnerLens({"Chị Lan": "NV002"})
@@ -60,3 +60,15 @@ def test_what_the_salesperson_filled_in_goes_before_every_route_and_at_any_age()
     old = task(created=NOON - timedelta(days=900), project=" 7 ", group="Cần làm ")
     assert target_of(old, [Route(target=SALES)], NOON, PEOPLE) == Target(project="7", group="Cần làm")
     assert target_of(task(project="7"), [Route(target=SALES)], NOON, PEOPLE) == SALES
+
+
+def test_a_name_that_several_task_groups_have_asks_for_the_id_and_the_id_or_both_spell_one() -> None:
+    project = Project(id="12", name="Triển khai")
+    names = {"31": "Đang làm", "32": "đang làm ", "33": "Xong"}
+    groups = [TaskGroup(id=number, project="12", name=name) for number, name in names.items()]
+    twice = find_group("Đang làm", project, groups)
+    assert isinstance(twice, Unusable)
+    assert twice.code is Code.TARGET_AMBIGUOUS
+    assert [find_group(one, project, groups) for one in ("32", "Đang làm (31)", " XONG")] == [
+        groups[1], groups[0], groups[2],
+    ]  # fmt: skip
