@@ -318,9 +318,12 @@ def _settle(
 def _answered(
     ledger: Ledger, link: Link, side: Side, name: Field, before: Value, read: Value, outcome: _Outcome
 ) -> Link:
-    """A start or due that was not sent and moved with our own write is the server's answer, not a person's edit."""
+    """A start or due that was not sent and moved with our own write is the server's answer, not a person's edit.
+
+    Where a person's edit of it is still due, that edit now brings the moved value to the other side.
+    """
     lens = ledger.connection.policy.lenses[name]
-    if lens.same(side, before, read):
+    if lens.same(side, before, read) or not lens.same(side, before, link.half(side).base.get(name)):
         return link
     outcome.entries.append(ledger.entry("server_answer", link, side, name, old=before, new=read))
     other = link.half(side.other)

@@ -47,6 +47,8 @@ FLAG: Final = {Side.CRM: "is_deleted", Side.WORK: "IsDeleted"}
 UNSURE: Final = timedelta(seconds=15)
 """Edits closer than this may be told apart by nobody: two clocks of whole seconds, measured through slow answers."""
 SAME_SECOND: Final = timedelta(seconds=1.2)
+LATE: Final = timedelta(minutes=10)
+"""Longer than the product waits for a write of unknown outcome, and than anybody takes to look at it then."""
 MEMBERS: Final = ("NV001", "NV002", "NV003", "NV004")
 
 
@@ -120,7 +122,7 @@ class Checker:
         for side in Side:
             town.note_arrivals(side)
         state = read_state(town.path)
-        self.journal, self.answers = state.intents, state.answers
+        self.journal, self.answers, self.outcomes = state.intents, state.answers, state.outcomes
         self.attention = [*state.attention, *dismissed]
         self.records: dict[tuple[Side, int], Record] = defaultdict(Record)
         self.made: dict[int, list[int]] = defaultdict(list)
@@ -282,13 +284,36 @@ class Checker:
             return
         giver = max(given, key=lambda one: one.at, default=None)
         blurred = giver is not None and _blurred(giver, other, loser, history, change)
-        if blurred or self._task(side, record) in self.forgot:
+        if blurred or self._task(side, record) in self.forgot or self._like_ours(side, record, history, loser):
             self.found.excused += 1  # where it was typed on this side only, our own old write has come back
         else:
             self._blame(
                 f"{side} {record}: {name} {loser.value!r} of {loser.at:%H:%M:%S} is undone by {change.value!r}"
                 f" of {winner.at:%H:%M:%S}, written {change.at:%H:%M:%S}"
             )
+
+    def _like_ours(self, side: Side, record: int, history: Record, loser: Change) -> bool:
+        """Whether a person cleared a field, or chose its status, just as a write of ours of unknown outcome was to, and
+        changed another field before anybody looked: nothing tells that from the write arriving late, under an edit."""
+        name = NAMES[side][loser.field]
+        if not (name == "status" or same(name, loser.value, None)):
+            return False
+        known = self.outcomes.get((side, record, name), ())
+        ours = [
+            one
+            for one in history.changes
+            if one.field == loser.field and one.call is not None and loser.at - LATE <= one.at <= loser.at
+            and image(name, one.value, loser.value) and not any(one.at <= at <= loser.at for at in known)
+        ]  # fmt: skip
+
+        def look(one: Change) -> int:
+            """How many looks at the record came before."""
+            return sum(read < one.order[0] for read in history.reads)
+
+        return bool(ours) and any(
+            one.call is None and one.field in NAMES[side] and one.field != loser.field and look(one) == look(loser)
+            for one in history.changes
+        )
 
     def _judge_repeats(self, side: Side, record: int, history: Record) -> None:
         sent = sorted(set(history.writes))
@@ -388,7 +413,8 @@ class Checker:
                 continue
             agreed = self._last_written(task, item, name, answered)
             moved = any(
-                self._moved_since(answered if one is side else agreed, one, number, name) for one, number in records
+                self._moved_since(self.answers.get((one, number, name), agreed), one, number, name)
+                for one, number in records
             )
             if not moved and any(c.field == wire and c.call is None for c in self.records[side, record].changes):
                 return True
@@ -468,10 +494,12 @@ def _blurred(winner: Change, other: Record, loser: Change, own: Record, write: C
 
 @dataclass
 class State:
-    """What the product wrote down: its intents by (side, record, field, whether of a create), the last moments at which
-    it took a start or due for the server's answer, and the attention list as (side, record, code, field)."""
+    """What the product wrote down: its intents by (side, record, field, whether of a create), when it saw what became
+    of a write, the last moments at which it took a start or due for the server's answer, and the attention list as
+    (side, record, code, field)."""
 
     intents: dict[tuple[Side, int, str, bool], list[Intent]]
+    outcomes: dict[tuple[Side, int, str], list[datetime]]
     answers: dict[tuple[Side, int, str], datetime]
     attention: list[tuple[str, str, str, str]]
 
@@ -479,10 +507,13 @@ class State:
 def read_state(path: Path) -> State:
     """Read the journal and the attention list as plain rows."""
     database = sqlite3.connect(path)
-    state = State(defaultdict(list), {}, list(database.execute("SELECT side, id, code, field FROM attention")))
+    state = State(
+        defaultdict(list), defaultdict(list), {}, list(database.execute("SELECT side, id, code, field FROM attention"))
+    )
     query = (
         "SELECT kind, at, crm_id, work_id, side, field, old, new, reason FROM journal"
-        " WHERE kind IN ('intent', 'server_answer') AND field IS NOT NULL ORDER BY id"
+        " WHERE kind IN ('intent', 'confirmed', 'user_edit', 'unconfirmed', 'server_answer') AND field IS NOT NULL"
+        " ORDER BY id"
     )
     for kind, at, crm_id, work_id, side, name, old, new, reason in database.execute(query):
         created = work_id is None
@@ -490,7 +521,9 @@ def read_state(path: Path) -> State:
         moment = datetime.fromisoformat(at).replace(tzinfo=UTC)
         if kind == "intent":
             state.intents[Side(side), record, name, created].append(Intent(moment, _json(old), _json(new), reason))
-        else:
+            continue
+        state.outcomes[Side(side), record, name].append(moment)
+        if kind == "server_answer":
             state.answers[Side(side), record, name] = moment
     database.close()
     return state

@@ -407,3 +407,17 @@ async def test_our_unclear_write_is_no_edit_when_its_pair_comes_back_much_later(
         await world.once(tick=60)
     assert world.item(item)["Deadline"] is None
     assert world.task(task)["due_date"] is None
+
+
+async def test_a_start_that_a_person_is_still_moving_is_no_answer_of_the_server(world: World) -> None:
+    # The start had been edited, and was edited again between our last read and our write of another field. It looked
+    # like a start that the server moves by itself: the base moved over both edits, and neither reached the CRM.
+    task, item = await world.pair(start_date="2026-03-02")
+    world.crm.edit(task, task_name="Tên mới")
+    first, second = (f"2026-04-{day}T08:00:00+07:00" for day in (10, 20))
+    world.work.faults.order("get-tasks-by-id", "hook_before", hook=lambda: world.work.edit(item, StartDate=first))
+    world.work.faults.order("update-tasks", "hook_before", hook=lambda: world.work.edit(item, StartDate=second))
+    for _ in range(3):
+        await world.once(tick=60)
+    assert world.item(item)["TaskName"] == "Tên mới"
+    assert (world.task(task)["start_date"], world.item(item)["StartDate"]) == ("2026-04-20", second)
