@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from reconciler.apply import Ledger, apply
 from reconciler.connection import Connection, Writers
 from reconciler.core import safety
+from reconciler.core.lenses import Lenses
 from reconciler.core.model import CycleRow, Entry, Side
 from reconciler.core.observe import Landed
 from reconciler.core.operations import Update
@@ -136,7 +137,7 @@ async def plan_revert(connection: Connection, state: StateReader, cycle: int) ->
     rows = list(changes(entries.values()))
     found = in_one(_replaced(rows, entries), connection.policy.lenses)
     planned = await _plan(connection, state, found, f"revert.{cycle}")
-    return replace(planned, left=(*planned.left, *_beyond(rows)))
+    return replace(planned, left=(*planned.left, *_beyond(rows), *_moved(entries.values(), connection.policy.lenses)))
 
 
 def _of_entry(state: StateReader, entry_id: int) -> Overwritten:
@@ -182,6 +183,22 @@ def _beyond(rows: Iterable[Json]) -> tuple[str, ...]:
     return tuple(named.values())
 
 
+def _moved(entries: Iterable[Entry], lenses: Lenses) -> Iterator[str]:
+    """What a server changed by itself in answer to a write of another field: nobody overwrote it, so nothing comes
+    back."""
+    sent = {(one.crm_id, one.side, one.field) for one in entries if one.kind == "intent"}
+    for one in entries:
+        if one.kind != Landed.SERVER_ANSWER or one.field is None or one.side is None or one.work_id is None:
+            continue
+        if (one.crm_id, one.side, one.field) not in sent and not lenses[one.field].same(one.side, one.old, one.new):
+            yield say(
+                "{place}: the server itself made «{after}» of «{before}» in answer to our write; it stays",
+                place=place(one.field, one.side, one.crm_id or "", one.work_id),
+                before=shown(plain(one.old), one.field),
+                after=shown(plain(one.new), one.field),
+            )
+
+
 async def _plan(connection: Connection, state: StateReader, found: Sequence[Overwritten], rule: str) -> Undo:
     """Read the pairs again, both sides at once, and plan."""
     connection = piloted(connection, state)
@@ -215,7 +232,12 @@ def _hold(connection: Connection, state: StateReader, updates: Sequence[Update])
     halt = safety.check(updates, connection.policy.limits, limits).halt
     if halt is None:
         return None
-    return Halted(halt.reason, say("{message}; nothing was written", message=halt.message), len(halt.held))
+    message = say(
+        "{message}; nothing was written. Raise that limit under [safety] for this one command, or bring the values back"
+        " one at a time with `reconciler restore ENTRY`",
+        message=halt.message,
+    )
+    return Halted(halt.reason, message, len(halt.held))
 
 
 async def _carry_out(

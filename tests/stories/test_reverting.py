@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from reconciler import app
@@ -320,3 +322,22 @@ async def test_a_pair_that_was_joined_stays_joined(world: World) -> None:
     done = await reverted(world, linked)
     assert f"CRM task {task} and work item {item} were linked; they stay linked" in done.left
     assert done.exit_code == 4
+
+
+async def test_what_a_server_moved_by_itself_in_answer_to_our_write_is_named_and_stays(world: World) -> None:
+    task, item = await world.pair(task_name="Gốc", due_date="2026-03-09")
+
+    def shift(row: dict[str, Any], changed: frozenset[str]) -> None:
+        row["Deadline"] = "2026-07-01T17:00:00+07:00"
+
+    world.work.group_rules[31] = shift
+    world.crm.edit(task, task_name="Nhầm")
+    await world.once()
+    world.work.group_rules.clear()
+    done = await reverted(world, last_cycle(world))
+    assert done.exit_code == 4
+    [left] = done.left
+    assert f"due of work {item}" in left
+    assert ("01/07/2026" in left, "09/03/2026" in left) == (True, True)
+    assert world.item(item)["TaskName"] == "Gốc"
+    assert world.item(item)["Deadline"].startswith("2026-07-01")
