@@ -328,7 +328,8 @@ def _notice(link: Link, before: Half, after: Half, row: Record, news: News) -> N
 
 
 async def _look_again(connection: Connection, state: StateReader, news: News) -> None:
-    """Read by id what an interrupted write was to change, and what was missing when last asked for."""
+    """Read by id what an interrupted write was to change, what a late write is given up on, and what was missing when
+    last asked for."""
     policy = connection.policy
     wanted = {side: set(ids) for side, ids in news.suspects.items()}
     dirty = {link.key: news.current(link) for link in state.dirty_links()}
@@ -336,10 +337,14 @@ async def _look_again(connection: Connection, state: StateReader, news: News) ->
         link = dirty.get(sending.link)
         news.resolved.append(sending)
         if link is not None:
-            link = interrupted(link, sending, policy)
+            link = interrupted(link, sending, policy.resolve_after)
             dirty[sending.link] = link
             news.learn(link)
             wanted[sending.side].add(link.half(sending.side).id)
+    for link in {**dirty, **{link.key: link for link in news.links.values()}}.values():
+        for want in link.wanted:
+            if want.expires <= news.now:
+                wanted[want.side].add(link.half(want.side).id)
     for link in dirty.values():
         for side in Side:
             half = link.half(side)
@@ -351,8 +356,11 @@ async def _look_again(connection: Connection, state: StateReader, news: News) ->
             await reread(connection, state, side, ids, news)
 
 
-def interrupted(link: Link, sending: Sending, policy: Policy) -> Link:
-    """The link after a write whose outcome is unknown: what it was to bring is remembered until it must have shown."""
+def interrupted(link: Link, sending: Sending, patience: timedelta) -> Link:
+    """The link after a write whose effect nobody has seen: what it was to bring is remembered until it must have shown.
+
+    It may arrive for as long as `patience` after it was sent, and at least one look at its target follows then.
+    """
     wants = tuple(
         Wanted(
             field=name,
@@ -360,8 +368,8 @@ def interrupted(link: Link, sending: Sending, policy: Policy) -> Link:
             value=value,
             source=sending.source.get(name),
             sent=sending.sent,
-            hold=sending.sent + min(LATE_WRITE, policy.resolve_after),
-            expires=sending.sent + policy.resolve_after,
+            hold=sending.sent + min(LATE_WRITE, patience),
+            expires=sending.sent + patience,
         )
         for name, value in sending.values.items()
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final
@@ -200,7 +200,7 @@ async def _after_unclear(ledger: Ledger, side: Side, batch: _Batch) -> bool:
     with ledger.store.transaction() as tx:
         for sending in batch.sendings:
             link = next(one for one in ledger.links.values() if one.key == sending.link)
-            link = interrupted(link, sending, ledger.connection.policy)
+            link = interrupted(link, sending, ledger.connection.policy.resolve_after)
             link = ledger.observe(link, side, rows.get(link.half(side).id))
             everything = everything and not any(want.sent == sending.sent for want in link.wanted)
             ledger.links[link.crm.id] = link
@@ -213,7 +213,11 @@ async def _after_unclear(ledger: Ledger, side: Side, batch: _Batch) -> bool:
 async def _conclude(ledger: Ledger, side: Side, batch: _Batch, answers: Sequence[Answer]) -> list[Update]:
     """Judge every field by the read-back, move the bases, and sort out what was refused."""
     accepted = [part.edit.id for part, answer in zip(batch.parts, answers, strict=True) if isinstance(answer, Accepted)]
-    rows = await ledger.writers[side].by_id(sorted(set(accepted))) if accepted else {}
+    try:
+        rows = await ledger.writers[side].by_id(sorted(set(accepted))) if accepted else {}
+    except (SideDown, SideClosed):
+        _accepted_unseen(ledger, side, batch, set(accepted))
+        raise
     again: list[Update] = []
     outcome = _Outcome()
     with ledger.store.transaction() as tx:
@@ -235,6 +239,17 @@ async def _conclude(ledger: Ledger, side: Side, batch: _Batch, answers: Sequence
         tx.clear_attention(outcome.cleared)
         tx.raise_attention(outcome.raised)
     return again
+
+
+def _accepted_unseen(ledger: Ledger, side: Side, batch: _Batch, accepted: Collection[str]) -> None:
+    """What was accepted and could not be read back is there: it cannot arrive later, and the next look judges it."""
+    with ledger.store.transaction() as tx:
+        for sending in batch.sendings:
+            link = next(one for one in ledger.links.values() if one.key == sending.link)
+            if all(part.edit.id in accepted for part in batch.parts if part.crm_id == link.crm.id):
+                tx.drop_sendings([sending])
+                ledger.save(tx, [interrupted(link, sending, timedelta(0))])
+                tx.append([ledger.entry("unclear", link, side)])
 
 
 @dataclass(slots=True)

@@ -421,3 +421,42 @@ async def test_a_start_that_a_person_is_still_moving_is_no_answer_of_the_server(
         await world.once(tick=60)
     assert world.item(item)["TaskName"] == "Tên mới"
     assert (world.task(task)["start_date"], world.item(item)["StartDate"]) == ("2026-04-20", second)
+
+
+async def test_a_write_that_was_accepted_cannot_arrive_late_although_it_was_not_read_back(world: World) -> None:
+    # The server accepted our clearing of a deadline, and was silent when it was read back. A person then set one, and
+    # later took it away again while renaming the item: that was taken for our write arriving late, and undone.
+    task, item = await world.pair(due_date="2026-03-10")
+    world.crm.edit(task, due_date=None)
+    silence = lambda: world.work.faults.order("get-tasks-by-id", "status", times=None, status=503)  # noqa: E731
+    world.work.faults.order("update-tasks", "hook_before", hook=silence)
+    await world.once()
+    world.work.faults.clear()
+    world.clock.tick(20)
+    world.work.edit(item, Deadline="2026-04-02T10:00:00+07:00")
+    await world.once(tick=20)
+    assert world.task(task)["due_date"] == "2026-04-02"
+    world.work.edit(item, Deadline=None, TaskName="Không hạn")
+    await world.once(tick=20)
+    await world.once(tick=600)
+    assert (world.task(task)["due_date"], world.item(item)["Deadline"]) == (None, None)
+    assert world.task(task)["task_name"] == "Không hạn"
+
+
+async def test_a_late_write_is_looked_for_once_more_before_it_is_given_up(world: World) -> None:
+    # It arrived while the list of Work lagged behind, and was not waited for any longer: seen later, our own value was
+    # taken for an edit, and replaced a person's.
+    task, item = await world.pair(task_name="Cũ")
+    world.crm.edit(task, task_name="Một")
+    world.work.faults.order("update-tasks", "late")
+    await world.once()
+    world.crm.edit(task, task_name="Cũ")
+    await world.once(tick=150)
+    world.work.run_late()
+    world.crm.edit(task, description="Việc khác")
+    world.work.faults.order("get-tasks", "lag", seconds=3600, times=None)
+    await world.once(tick=3500)
+    world.work.faults.clear()
+    for _ in range(3):
+        await world.once(tick=60)
+    assert (world.task(task)["task_name"], world.item(item)["TaskName"]) == ("Cũ", "Cũ")
