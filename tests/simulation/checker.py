@@ -413,7 +413,7 @@ class Checker:
                 continue
             agreed = self._last_written(task, item, name, answered)
             moved = any(
-                self._moved_since(self.answers.get((one, number, name), agreed), one, number, name)
+                self._moved_since(max(agreed, self.answers.get((one, number, name), agreed)), one, number, name)
                 for one, number in records
             )
             if not moved and any(c.field == wire and c.call is None for c in self.records[side, record].changes):
