@@ -259,7 +259,7 @@ async def _check(settings: Settings) -> int:
                 tell(say("{side}: {error}", side=side, error=error), err=True)
                 code = 6
                 continue
-            seconds = "unknown" if offset.value is None else f"{offset.value.total_seconds():+.1f} s"
+            seconds = say("unknown") if offset.value is None else f"{offset.value.total_seconds():+.1f} s"
             margin = offset.uncertainty.total_seconds()
             tell(
                 say(

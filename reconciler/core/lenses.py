@@ -197,7 +197,7 @@ class OwnerLens:
         if known is not None:
             return known
         _, bracket, tail = spelled.rpartition("(")
-        found = tail.removesuffix(")").strip() if bracket and spelled.endswith(")") else ""
+        found = tail.rstrip(")").strip() if bracket and spelled.endswith(")") else ""
         if not found and spelled and not bracket and not any(letter.isspace() for letter in spelled):
             found = spelled
         if not found:

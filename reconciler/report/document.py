@@ -185,6 +185,11 @@ def count(number: int) -> str:
     return f"{number:,}".replace(",", ".")
 
 
+def deviation(seconds: float, uncertainty: float) -> str:
+    """How far a clock is ahead: +0,4 s (± 0,5 s)."""
+    return f"{seconds:+.1f} s (± {uncertainty:.1f} s)".replace(".", ",")
+
+
 def percent(part: int, whole: int) -> str:
     """A share as 12,5 %; it says 100 % and 0 % only where that is exact."""
     if whole == 0:

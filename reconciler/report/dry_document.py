@@ -11,7 +11,7 @@ from reconciler.core.model import Side
 from reconciler.message import say, word
 from reconciler.report import columns as c
 from reconciler.report.data import corrected
-from reconciler.report.document import Column, Document, Footing, Form, Json, Table, local
+from reconciler.report.document import Column, Document, Footing, Form, Json, Table, deviation, local
 from reconciler.report.period import LAG_NAMES, lag_class
 from reconciler.report.summary import Fidelity, Integrity, dry_summary
 
@@ -191,9 +191,7 @@ def _facts(data: Json) -> Iterator[tuple[str, str]]:
         rows = say("{read}; {rows} rows", read=read, rows=reading["rows"]) if reading else read
         yield say("Reading of the {side} side", side=word(side.value)), rows
         clock = data["clocks"][side.value]
-        offset = (
-            say("unknown") if clock["offset"] is None else f"{clock['offset']:+.1f} s (± {clock['uncertainty']:.1f} s)"
-        )
+        offset = say("unknown") if clock["offset"] is None else deviation(clock["offset"], clock["uncertainty"])
         yield say("Clock offset of the {side} side", side=word(side.value)), offset
     yield say("Config fingerprint"), data["config"]
     yield say("Plan fingerprint"), data["fingerprint"]

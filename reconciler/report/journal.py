@@ -14,7 +14,7 @@ from reconciler.message import Translate, into, joined, say, word
 from reconciler.report import columns as c
 from reconciler.report.csv import csv_lines
 from reconciler.report.data import Json, utc
-from reconciler.report.document import Column, Document, Footing, Form, Summary, Table, local, shown
+from reconciler.report.document import Column, Document, Footing, Form, Summary, Table, deviation, local, shown
 from reconciler.report.render import told
 
 HISTORY: Final = (
@@ -172,8 +172,7 @@ def _inputs_lines(row: Json) -> Iterator[str]:
 
 
 def _offset(clock: Json) -> str:
-    value = clock["value"]
-    return say("unknown") if value is None else f"{value:+.1f} s ± {clock['uncertainty']:.1f} s"
+    return say("unknown") if clock["value"] is None else deviation(clock["value"], clock["uncertainty"])
 
 
 def _story_lines(data: Json) -> Iterator[str]:

@@ -63,3 +63,10 @@ def test_rule_20_no_owner_is_no_value_while_further_doers_exist(doers: tuple[str
     # broken by: mapping "nobody" over a team
     triple = Triple(crm_base="A (NV001)", crm=None, work_base=doers, work=doers)
     assert merge(OwnerLens({}), Direction.BOTH, triple) == verdict
+
+
+def test_only_the_code_in_the_last_parentheses_of_a_label_counts() -> None:
+    lens = OwnerLens({})
+    labels = ("Lê Quốc Cường (HN) (NV003)", "Nhân viên (Lê Quốc Cường (NV003))", "NV003")
+    assert [lens.code(label) for label in labels] == ["NV003"] * 3
+    assert lens.code("Lê Quốc Cường") is None

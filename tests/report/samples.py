@@ -58,7 +58,7 @@ async def eventful(titles: tuple[str, ...] = ()) -> World:
     world.work.edit(c_, TaskName="Khảo sát nhà máy (có ảnh)")
     await world.once()
     world.work.edit(d_, DoerCodes=["NV009"])
-    world.crm.edit(e, owner_name="Người Lạ (NV999)")
+    world.crm.edit(e, owner_name="NV999")
     world.work.edit(g_, IsArchived=True)
     await world.once()
     for number in range(4):
