@@ -1,4 +1,4 @@
-"""`python -m tests.mutants.mechanical [--share S] [--seed N] [--jobs J] [module ..]`: the core's code changed at random.
+"""`python -m tests.mutants.mechanical [--share S] [--seed N] [--jobs J] [module ..]`: the core's code, changed blindly.
 
 Comparisons, conditions, signs and constants of the modules of `reconciler.core` that decide (diff, plan, watermark,
 creates, lenses) are changed one at a time, and the core's tests are run, then the stories. Whatever no test notices is
@@ -20,6 +20,7 @@ import types
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Final
 
@@ -50,8 +51,8 @@ class Change:
     number: int
 
 
-def variants(tree: ast.Module) -> Iterator[tuple[ast.AST, str, object, object]]:
-    """Every change to a tree: the node, its attribute, what it is and what it would be. How a class is decorated says
+def variants(tree: ast.Module) -> Iterator[tuple[ast.AST, str, object]]:
+    """Every change to a tree: the node, its attribute and what that would be. How a class is decorated says
     nothing about what it does."""
     classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
     spared = {id(part) for one in classes for word in one.decorator_list for part in ast.walk(word)}
@@ -60,23 +61,23 @@ def variants(tree: ast.Module) -> Iterator[tuple[ast.AST, str, object, object]]:
             case _ if id(node) in spared:
                 continue
             case ast.Compare(ops=[op]):
-                yield node, "ops", [op], [COMPARED[type(op)]()]
+                yield node, "ops", [COMPARED[type(op)]()]
             case ast.BoolOp(op=op):
-                yield node, "op", op, ast.Or() if isinstance(op, ast.And) else ast.And()
+                yield node, "op", ast.Or() if isinstance(op, ast.And) else ast.And()
             case ast.BinOp(op=op) if type(op) in SIGNS:
-                yield node, "op", op, SIGNS[type(op)]()
+                yield node, "op", SIGNS[type(op)]()
             case ast.If(test=test) | ast.IfExp(test=test):
-                yield node, "test", test, ast.UnaryOp(op=ast.Not(), operand=test)
+                yield node, "test", ast.UnaryOp(op=ast.Not(), operand=test)
             case ast.Constant(value=bool(value)):
-                yield node, "value", value, not value
+                yield node, "value", not value
             case ast.Constant(value=int(value)):
-                yield node, "value", value, value + 1
+                yield node, "value", value + 1
 
 
 def changed(change: Change) -> tuple[ast.Module, str]:
     """The module with this change, and a line that says which it is."""
     tree = ast.parse((CORE / f"{change.module}.py").read_text(encoding="utf-8"))
-    node, name, old, new = list(variants(tree))[change.number]
+    node, name, new = list(variants(tree))[change.number]
     before = ast.unparse(node)
     setattr(node, name, new)
     ast.fix_missing_locations(tree)
@@ -111,14 +112,13 @@ def _alone(change: Change, answers: multiprocessing.SimpleQueue[tuple[Change, bo
 def judge(changes: Sequence[Change], jobs: int) -> Iterator[tuple[Change, bool]]:
     """Each change with whether it was noticed, in whatever order. One that kills its process, or never ends, was."""
     fork = multiprocessing.get_context("fork")
-    waiting, running = list(reversed(changes)), list[tuple[Change, multiprocessing.process.BaseProcess]]()
+    waiting, running = list(reversed(changes)), list[tuple[Change, BaseProcess]]()
     answers: multiprocessing.SimpleQueue[tuple[Change, bool]] = fork.SimpleQueue()
     while waiting or running:
         while waiting and len(running) < jobs:
             change = waiting.pop()
-            process = fork.Process(target=_alone, args=(change, answers))
-            process.start()
-            running.append((change, process))
+            running.append((change, fork.Process(target=_alone, args=(change, answers))))
+            running[-1][1].start()
         change, process = running.pop(0)
         process.join()
         yield (change, True) if process.exitcode else answers.get()

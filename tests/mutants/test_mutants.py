@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections import Counter
 
 import pytest
@@ -31,3 +33,9 @@ def test_there_are_enough_of_them_and_each_has_a_name_of_its_own() -> None:
     assert len(CATALOGUE) >= 25
     assert max(names.values()) == 1
     assert all(one.killers and one.old != one.new for one in (*CATALOGUE, *SURVIVORS))
+
+
+def test_blind_changes_to_the_core_are_noticed_by_its_tests() -> None:
+    command = [sys.executable, "-m", "tests.mutants.mechanical", "watermark", "--share", "0.3", "--jobs", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "3 passed, 0 failed"), done.stdout + done.stderr

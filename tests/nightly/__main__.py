@@ -7,6 +7,7 @@
 | crashes    | pairs of deaths, the second during the recovery from the first    | 5,000  | 20,000  |
 | kills      | the real process killed by the kernel at random times             | 200    | 1,000   |
 | mutants    | every rule broken once                                            | all    | all     |
+| code       | the core's deciding modules changed blindly, nine in ten noticed  | all    | all     |
 | worlds     | dry run against the real cycle, where `tests.worlds` exists       | 2,000  | 10,000  |
 | torn       | torn write-ahead logs                                             | 1,000  | 2,000   |
 | drill      | restores of old backups                                           | 30     | 30      |
@@ -57,6 +58,7 @@ def programme(*, release: bool) -> list[Part]:
         Part("tests.crashes", ("--pairs", figure(5_000, 20_000))),
         Part("tests.crashes", ("--kills", figure(200, 1_000))),
         Part("tests.mutants"),
+        Part("tests.mutants.mechanical"),
         Part("tests.worlds", ("--seeds", figure(2_000, 10_000))),
         Part("tests.torn", ("--states", figure(1_000, 2_000))),
         Part("tests.drill", ("--backups", "30")),
