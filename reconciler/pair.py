@@ -30,6 +30,7 @@ from reconciler.core.model import (
     Verdict,
 )
 from reconciler.core.observe import absorb_late, observe, with_half
+from reconciler.core.operations import order
 from reconciler.core.pair import adopt_intent, adopt_marker, answers_to_create, earliest, points_back
 from reconciler.core.plan import Workload
 from reconciler.core.policy import Policy
@@ -377,7 +378,30 @@ class _Stage:
                 self.result.candidates.pop(candidate.crm_id)
             else:
                 ready.append((candidate, row))
-        return ready
+        return await self._adopt_named(ready)
+
+    async def _adopt_named(self, ready: list[tuple[Candidate, Record]]) -> list[tuple[Candidate, Record]]:
+        """Link a task to the unmarked item that it names itself: the pair was forgotten, and the item's marker cleared.
+
+        Gives the tasks that name none. An item that carries another task's marker was not made for this one; of copies
+        of a task the oldest is meant.
+        """
+        named = {task.marker for _, task in ready if task.marker is not None and task.marker.isdecimal()}
+        items = await self.fetch(Side.WORK, named)
+        if items is None:
+            return []
+        taken = {*self.state.links_by(Side.WORK, named), *(link.work.id for link in self.result.adopted.values())}
+        taken |= {grave.work_id for grave in self.state.tombstones(work_ids=sorted(named))} if named else set()
+        rest = []
+        for candidate, task in sorted(ready, key=lambda one: order(one[1].id)):
+            item = items.get(task.marker or "")
+            if item is None or item.marker is not None or item.presence is Presence.DELETED or item.id in taken:
+                rest.append((candidate, task))
+                continue
+            taken.add(item.id)
+            self.result.candidates.pop(task.id)
+            self.adopt(self._joined(task, item), [], "marker")
+        return rest
 
     def _still_asks(self, candidate: Candidate, row: Record, since: datetime | None) -> bool:
         """A task that a person named on the command line needs no target of its own; others must still have theirs."""

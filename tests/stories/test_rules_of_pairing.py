@@ -485,6 +485,49 @@ async def test_rule_24_a_copy_of_a_task_made_before_the_state_was_lost_does_not_
     assert (world.item(item)["TaskName"], world.item(own)["TaskName"]) == ("Gốc", "Bản sao")
 
 
+@pytest.mark.parametrize("rebuilding", [True, False])
+async def test_rule_24_an_unmarked_item_that_its_task_names_is_linked_when_the_state_was_lost(
+    stored: World, tmp_path: Path, rebuilding: bool
+) -> None:
+    # broken by: asking the items alone, and creating a second one for a task that names the first
+    world = stored
+    task, item = await world.pair(task_name="Gốc")
+    copy = world.crm.add(task_name="Bản sao", custom_field3=str(item), **TARGET)
+    world.work.edit(item, CustomFields={})
+    lose(world, tmp_path)
+    if rebuilding:
+        await world.rebuild()
+    await settle(world)
+    link = world.linked(task)
+    assert link is not None
+    assert link.work.id == str(item)
+    assert world.work.by_marker(task) == [item]
+    [own] = world.work.by_marker(copy)
+    assert len(world.work.snapshot()) == 2
+    assert (world.item(item)["TaskName"], world.item(own)["TaskName"]) == ("Gốc", "Bản sao")
+    await world.quiet()
+
+
+@pytest.mark.parametrize("marker", ["999999", "khong-phai-so"])
+async def test_rule_24_a_task_that_names_no_item_gets_one(world: World, marker: str) -> None:
+    # broken by: waiting for an item that does not exist
+    task = world.crm.add(task_name="Mới", custom_field3=marker, **TARGET)
+    await world.once()
+    [item] = world.work.by_marker(task)
+    assert world.task(task)["custom_field3"] == str(item)
+
+
+async def test_rule_24_an_item_whose_pair_a_person_unlinked_is_not_linked_by_another_tasks_marker(world: World) -> None:
+    # broken by: believing the task although the item has a tombstone
+    task, item = await world.pair()
+    unlink(world.store, world.clock.now(), str(task), "thử", "test")
+    world.work.edit(item, CustomFields={})
+    copy = world.crm.add(task_name="Bản sao", custom_field3=str(item), **TARGET)
+    await world.once()
+    [own] = world.work.by_marker(copy)
+    assert own != item
+
+
 async def test_rule_24_of_two_unlinked_items_with_one_marker_the_one_created_first_stays(
     stored: World, tmp_path: Path
 ) -> None:
