@@ -41,6 +41,9 @@ from reconciler.ports import SideReader, StateReader
 
 GRACE = timedelta(seconds=60)
 
+LOOK_BACK = 2_000
+"""Cycles among which the last one is looked for that reached both sides: more than a day of them."""
+
 LATE_WRITE = timedelta(seconds=120)
 """How long a field waits at most after a write of ours whose effect is unknown."""
 
@@ -109,6 +112,12 @@ def last_finished(state: StateReader) -> datetime | None:
     return next((row.finished_at for row in state.cycles() if row.finished_at is not None), None)
 
 
+def last_reached(state: StateReader) -> datetime | None:
+    """When the last cycle ended in which no side failed: what happened since is news of a side."""
+    ended = (row for row in state.cycles(limit=LOOK_BACK) if row.finished_at is not None)
+    return next((row.finished_at for row in ended if row.outcome != "unavailable"), None)
+
+
 def authors(state: StateReader) -> dict[Side, str | None]:
     """The author that API writes leave on each side, as far as it is known."""
     return {side: our_author(state.fact(f"authors.{side}")) for side in Side}
@@ -135,7 +144,7 @@ async def poll(
     a start, in which an old backup can show itself.
     """
     news = News(now=connection.clock.now(), down=dict(barred))
-    finished = last_finished(state) if first else None
+    finished = last_reached(state) if first else None
     await asyncio.gather(
         *(_read(connection, state, side, news, everything, finished) for side in sides if side not in barred)
     )

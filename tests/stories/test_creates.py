@@ -328,6 +328,43 @@ async def test_rule_23_an_old_backup_shows_itself_and_undoes_nothing(stored: Wor
         assert world.item(item)["TaskName"] == f"Hai {task}"
 
 
+@pytest.mark.parametrize("outages", [0, 30])
+async def test_rule_23_an_old_backup_shows_itself_also_when_a_side_was_down_at_first(
+    stored: World, tmp_path: Path, outages: int
+) -> None:
+    """Our forgotten write of another field has a later stamp than the person's edit: by old bases it would win."""
+    world = stored
+    task, item = await world.pair(task_name="Gốc")
+    world.reopen()
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    for file in tmp_path.glob("state.db*"):
+        shutil.copy(file, kept)
+    world.crm.edit(task, task_name="Một")
+    await world.once()
+
+    def meanwhile() -> None:
+        world.crm.edit(task, task_name="Hai")
+        world.clock.tick(60)
+
+    world.crm.edit(task, due_date="2026-04-01")
+    world.work.faults.order("update-tasks", "hook_before", hook=meanwhile)
+    await world.once(tick=600)
+    assert (world.item(item)["TaskName"], world.item(item)["Deadline"][:10]) == ("Một", "2026-04-01")
+    world.reopen()
+    for file in tmp_path.glob("state.db*"):
+        file.unlink()
+    for file in kept.iterdir():
+        shutil.copy(file, tmp_path)
+    world.work.faults.order("read", "status", times=None, status=503)
+    for _ in range(outages):
+        assert (await world.once(tick=60)).exit_code == 6
+    world.work.faults.clear()
+    for _ in range(3):
+        await world.once(tick=60)
+    assert world.task(task)["task_name"] == "Hai"
+
+
 async def test_rule_23_an_old_value_of_a_side_that_a_person_touched_undoes_no_edit_under_our_forgotten_write(
     stored: World, tmp_path: Path
 ) -> None:
