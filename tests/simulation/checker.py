@@ -284,7 +284,8 @@ class Checker:
             return
         giver = max(given, key=lambda one: one.at, default=None)
         blurred = giver is not None and _blurred(giver, other, loser, history, change)
-        if blurred or self._task(side, record) in self.forgot or self._like_ours(side, record, history, loser):
+        unclear = _taken_back_unseen(name, history, loser) or self._like_ours(side, record, history, loser)
+        if blurred or unclear or self._task(side, record) in self.forgot:
             self.found.excused += 1  # where it was typed on this side only, our own old write has come back
         else:
             self._blame(
@@ -466,6 +467,14 @@ def _to_and_fro(name: str, there: str, other: Record, here: str, own: Record, la
     agreed = [_at(mine, since)]
     agreed += [_at(mine, at) for at in moments if image(name, _at(theirs, at), _at(mine, at))]
     return any(image(name, value, last.value) for value in agreed)
+
+
+def _taken_back_unseen(name: str, own: Record, last: Change) -> bool:
+    """Whether a person took a write of ours back before anybody had seen it there: as if it had never arrived."""
+    ours = [one for one in own.changes if one.field == last.field and one.call is not None and one.order < last.order]
+    if not ours or not same(name, ours[-1].before, last.value):
+        return False
+    return not any(ours[-1].order[0] < read < last.order[0] for read in own.reads)
 
 
 def _at(changes: Sequence[Change], moment: datetime) -> Any:
