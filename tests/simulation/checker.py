@@ -46,7 +46,8 @@ DELETES: Final = ("delete-tasks", "delete")
 FLAG: Final = {Side.CRM: "is_deleted", Side.WORK: "IsDeleted"}
 UNSURE: Final = timedelta(seconds=15)
 """Edits closer than this may be told apart by nobody: two clocks of whole seconds, measured through slow answers."""
-SAME_SECOND: Final = timedelta(seconds=1.2)
+SAME_SECOND: Final = timedelta(seconds=2.2)
+"""Two edits within it can carry one stamp: whole seconds, of a clock that may be set back by one meanwhile."""
 LATE: Final = timedelta(minutes=10)
 """Longer than the product waits for a write of unknown outcome, and than anybody takes to look at it then."""
 MEMBERS: Final = ("NV001", "NV002", "NV003", "NV004")
@@ -285,13 +286,20 @@ class Checker:
         giver = max(given, key=lambda one: one.at, default=None)
         blurred = giver is not None and _blurred(giver, other, loser, history, change)
         unclear = _taken_back_unseen(name, history, loser) or self._like_ours(side, record, history, loser)
-        if blurred or unclear or self._task(side, record) in self.forgot:
+        if blurred or unclear or self._task(side, record) in self.forgot or self._joined_late(side, record, name, loser):
             self.found.excused += 1  # where it was typed on this side only, our own old write has come back
         else:
             self._blame(
                 f"{side} {record}: {name} {loser.value!r} of {loser.at:%H:%M:%S} is undone by {change.value!r}"
                 f" of {winner.at:%H:%M:%S}, written {change.at:%H:%M:%S}"
             )
+
+    def _joined_late(self, side: Side, record: int, name: str, loser: Change) -> bool:
+        """Whether the pair was out of sight, and so may have been joined without a past: there an empty value replaces
+        nothing."""
+        task = self._task(side, record)
+        unseen = {(Side.CRM, task), (Side.WORK, self.paired.get(task or 0))} & self.lost
+        return bool(unseen) and same(name, loser.value, None)
 
     def _like_ours(self, side: Side, record: int, history: Record, loser: Change) -> bool:
         """Whether a person cleared a field, or chose its status, just as a write of ours of unknown outcome was to, and
