@@ -137,7 +137,7 @@ WRITING: Final = (
     Mutant(
         name="refused_value_sent_again",
         rule="rule 8: a refused value is not sent again until it, the config or the project's data changes",
-        place="core.plan:_blocks",
+        place="core.change:_blocks",
         old="    if aside.config",
         new="    return False\n    if aside.config",
         killers=(f"{RULES}::test_rule_8_a_refused_field_is_sent_once_and_again_when_its_value_changes",),
@@ -156,8 +156,8 @@ WRITING: Final = (
     Mutant(
         name="known_limits_not_checked",
         rule="rule 8: known limits are checked before the write",
-        place="core.creation:refusal",
-        old="limit is not None and",
+        place="core.bounds:refusal",
+        old="bounds.limit is not None and",
         new="False and",
         killers=(f"{RULES}::test_rule_8_known_limits_and_members_are_checked_before_the_write",),
     ),
