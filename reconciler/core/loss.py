@@ -48,11 +48,14 @@ class Loss:
         }
 
     def verdict(self) -> tuple[str, Side, str]:
-        """What the planner makes of it: "delete" or "unlink", the side that it is about, and why."""
+        """What the planner makes of it: "delete", "unlink" or "wait", the side that it is about, and why.
+
+        Of a record that is missing nobody knows yet whether there is anything left to delete.
+        """
         flagged, both = self.presence is Presence.DELETED, self.other.presence in LOST
         survives = not both and edited(self.other)
         if self.propagates and flagged and not both and not survives:
-            return "delete", self.side.other, "deleted"
+            return "wait" if self.other.presence is Presence.MISSING else "delete", self.side.other, "deleted"
         return "unlink", self.side, "deleted_elsewhere" if survives else "deleted" if flagged else "absent"
 
 

@@ -345,12 +345,12 @@ def _conflict_line(link: Link, name: Field, seen: Triple, decision: Decision) ->
 
 
 def _plan_loss(link: Link, lost: Loss, moment: Moment, draft: _Draft) -> None:
-    verdict, side, reason = lost.verdict()
     ids = {"crm_id": link.crm.id, "work_id": link.work.id, "title": link.title}
-    if verdict == "delete":
-        draft.operations.append(Delete(side=side, evidence=lost, **ids))
-    else:
-        draft.operations.append(Unlink(side=side, reason=reason, evidence=lost, **ids))
+    match lost.verdict():
+        case "delete", side, _:
+            draft.operations.append(Delete(side=side, evidence=lost, **ids))
+        case "unlink", side, reason:
+            draft.operations.append(Unlink(side=side, reason=reason, evidence=lost, **ids))
     draft.links[link.crm.id] = replace(link, dirty_since=link.dirty_since or moment.now)
 
 
@@ -401,34 +401,3 @@ def _plan_create(
             evidence=asked,
         )
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Needs:
-    """What a plan must know of AMIS Work's places: targets to resolve, projects whose members matter, and whether a
-    work item is gone (`sight`: then the list of projects says whether it was deleted or hidden)."""
-
-    targets: frozenset[tuple[str, str]] = frozenset()
-    projects: frozenset[str] = frozenset()
-    sight: bool = False
-
-
-def needs(work: Workload, policy: Policy, moment: Moment) -> Needs:
-    """Which places must be read before planning; usually none."""
-    draft = _Draft()
-    blank = Places(groups={}, members={})
-    for link in work.links:
-        _plan_pair(link, policy, moment, blank, draft)
-    by_id = {link.crm.id: link for link in work.links}
-    projects = {
-        project
-        for operation in draft.operations
-        if isinstance(operation, Update) and operation.side is Side.WORK
-        for change in operation.changes
-        if change.field is Field.OWNER and change.after
-        for project in [by_id[operation.crm_id].work.project]
-        if project
-    }
-    targets = frozenset((c.target.project, c.target.group) for c, _ in work.candidates)
-    sight = any(link.work.presence is Presence.GONE for link in work.links)
-    return Needs(targets=targets, projects=frozenset(projects), sight=sight)

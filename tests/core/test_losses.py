@@ -38,7 +38,8 @@ def test_only_a_flagged_deletion_that_nobody_edited_against_is_propagated_and_on
                 elif presence is Presence.GONE:
                     assert found == ("unlink", side, "absent")
                 elif propagates:
-                    assert found == ("delete", side.other, "deleted")
+                    kind = "wait" if other is Presence.MISSING else "delete"
+                    assert found == (kind, side.other, "deleted")
                 else:
                     assert found == ("unlink", side, "deleted")
 
@@ -65,6 +66,15 @@ def test_the_operation_is_what_its_evidence_says_also_after_the_journal_kept_it(
     assert evidence.inputs == {}
     entry = Entry(kind="unlinked", at=NOON, crm_id=link.crm.id, work_id=link.work.id, detail=evidence.detail)
     assert loss_of(entry) == evidence
+
+
+def test_a_record_that_is_missing_is_not_deleted_until_it_is_known_whether_it_is_there() -> None:
+    link = pair()
+    link = with_half(link, Side.CRM, replace(link.crm, presence=Presence.DELETED))
+    link = with_half(link, Side.WORK, replace(link.work, presence=Presence.MISSING))
+    found = planned(link, replace(policy(), propagate_deletes=True))
+    assert found.operations == ()
+    assert found.links[link.crm.id].dirty_since == NOON
 
 
 def test_our_own_write_is_no_edit_that_beats_a_deletion_also_after_the_journal_kept_it() -> None:
