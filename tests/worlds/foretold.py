@@ -39,8 +39,8 @@ LIMITS: Final[tuple[dict[str, Any], ...]] = (
 @dataclass
 class World(Judgement):
     """`operations` were foretold, by kind below; `held` were shown as held, and were. `purged` pairs were about to be
-    written when a record of theirs was found to be missing. `idle` worlds had nothing to do; `beside` had the state open in another
-    process while the dry run read it.
+    written when a record of theirs was found to be missing. `idle` worlds had nothing to do; `beside` had the state
+    open in another process while the dry run read it.
     """
 
     operations: int = 0
