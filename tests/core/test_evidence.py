@@ -22,7 +22,7 @@ def test_a_decision_that_needed_no_clock_holds_none() -> None:
     assert evidence.verdict(policy().lenses[Field.TITLE])[0] == "flow"
 
 
-def test_a_value_that_is_known_to_be_refused_is_set_aside_with_all_that_says_so_and_only_once() -> None:
+def test_a_value_known_to_be_refused_is_set_aside_with_all_that_says_so_and_only_once() -> None:
     link = edited(pair(), Side.CRM, {Field.TITLE: "quá dài"})
     rules = replace(policy(), lengths={Side.CRM: {}, Side.WORK: {Field.TITLE: 3}})
     first = planned(link, rules)

@@ -143,6 +143,16 @@ WRITING: Final = (
         killers=(f"{RULES}::test_rule_8_a_refused_field_is_sent_once_and_again_when_its_value_changes",),
     ),
     Mutant(
+        name="aside_told_again",
+        rule="rule 8: a field that is set aside is told once, whatever config finds it again",
+        place="core.change:tells_more",
+        old="return known is None or",
+        new="return True or",
+        killers=(
+            "tests/core/test_evidence.py::test_a_value_known_to_be_refused_is_set_aside_with_all_that_says_so_and_only_once",
+        ),
+    ),
+    Mutant(
         name="refusal_takes_the_whole_element",
         rule="rule 8: a refusal sets aside the field it is about; the others go through in the same cycle",
         place="apply.updates:_refused",

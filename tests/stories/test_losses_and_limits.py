@@ -404,7 +404,7 @@ async def foretold_and_done(world: World) -> tuple[list[str], list[str]]:
 
 
 @pytest.mark.parametrize("side", Side)
-async def test_a_record_that_is_gone_for_good_gets_no_update_foretold_and_its_pair_ends_in_the_next_cycle(
+async def test_a_record_that_is_gone_for_good_gets_no_update_foretold_and_its_pair_ends_next(
     world: World, side: Side
 ) -> None:
     # broken by: planning from the base for a record that no listing showed, and asking for it only before the write
