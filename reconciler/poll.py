@@ -62,7 +62,9 @@ class News:
     `finished` is when the last cycle ended, in each server's time; `rewound` are pairs of which an older state does not
     know the truth, out of the `ours_since` rows that our account edited since then.
 
-    A sweep fills in besides: `listed` linked ids, `archived` projects, `places` (a digest of Work's projects).
+    `met` are ids of linked records that this cycle was shown or has asked for.
+
+    A sweep fills in besides: `archived` projects, `places` (a digest of Work's projects).
     `pilot` is what the names of the pilot's projects were found to mean, where that was looked up.
     """
 
@@ -75,7 +77,7 @@ class News:
     declined: set[str] = field(default_factory=set)
     items: dict[str, Record] = field(default_factory=dict)
     buried: dict[str, Tombstone] = field(default_factory=dict)
-    listed: dict[Side, set[str]] = field(default_factory=lambda: {side: set() for side in Side})
+    met: dict[Side, set[str]] = field(default_factory=lambda: {side: set() for side in Side})
     statuses: dict[Side, set[str]] = field(default_factory=lambda: {side: set() for side in Side})
     archived: tuple[str, ...] | None = None
     places: str | None = None
@@ -220,6 +222,7 @@ class _Page:
             self.news.finished = {**self.news.finished, self.side: self.finished + (offset.value or timedelta(0))}
         fresh = {row.id: row for row in rows}
         links = self.state.links_by(self.side, fresh.keys())
+        self.news.met[self.side].update(links)
         strangers = [row for row in fresh.values() if row.id not in links]
         for identifier, link in links.items():
             row, half = fresh[identifier], self.news.current(link).half(self.side)
@@ -236,7 +239,6 @@ class _Page:
 
     def _count_unseen(self, half: Half, row: Record) -> None:
         """A sweep counts what polling could not see: edits that left the stamp alone, and rows that it missed."""
-        self.news.listed[self.side].add(row.id)
         lenses = self.policy.lenses
         changed = any(
             not lenses[name].same(self.side, half.seen.get(name), value) for name, value in row.values.items()
@@ -391,7 +393,7 @@ async def sweep(connection: Connection, state: StateReader, news: News) -> None:
     while page := state.links(after=after):
         after = page[-1].key
         for side in Side:
-            ids = [link.half(side).id for link in page if link.half(side).id not in news.listed[side]]
+            ids = [link.half(side).id for link in page if link.half(side).id not in news.met[side]]
             if ids and side in news.readings and side not in news.down:
                 await reread(connection, state, side, ids, news)
 
@@ -401,7 +403,8 @@ async def reread(
 ) -> dict[str, Record]:
     """Read linked records by id and observe the answers; an id that is missing from the answer is a sighting too.
 
-    A side that fails goes to `News.down`, and nothing is concluded.
+    A late write of ours that shows is absorbed, because this may be read after everything else. A side that fails goes
+    to `News.down`, and nothing is concluded.
     """
     try:
         rows = await connection.readers[side].by_id(sorted(ids))
@@ -409,14 +412,18 @@ async def reread(
         news.down[side] = error
         return {}
     links = state.links_by(side, ids)
-    ours = authors(state)[side]
+    news.met[side].update(links)
+    ours = authors(state)
     for identifier in ids:
         link = news.current(links[identifier]) if identifier in links else None
         if link is None:
             continue
         row = rows.get(identifier)
         if row is not None:
-            look(link, row, news, connection.policy, ours)
+            seen = look(link, row, news, connection.policy, ours[side])
+            settled = absorb_late(seen, connection.policy.lenses, ours)
+            if settled is not seen:
+                news.learn(settled)
         else:
             half = link.half(side)
             first = half.missing_since

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from reconciler.connection import Connection
 from reconciler.core.model import Code, Project, Side, TaskGroup
-from reconciler.core.plan import Needs
+from reconciler.core.needs import Needs
 from reconciler.core.route import Places, Unusable, find_project
 from reconciler.errors import SideClosed, SideDown
 from reconciler.poll import News

@@ -32,7 +32,7 @@ from reconciler.words import DOMAIN, FOLDER, preferred, translator
 
 PACKAGE = Path(str(importlib.resources.files("reconciler")))
 SOURCE = FOLDER / "vi" / "LC_MESSAGES" / f"{DOMAIN}.po"
-SPOKEN = (model.Side, model.Field)
+SPOKEN = (model.Side, model.Field, model.Presence, model.Code)
 SAYING = {"say", "word", "_", "translate"}
 CODES = {"kind", "reason", "outcome"}
 """Arguments of journal entries, halts and cycles that hold codes which reports say in words."""

@@ -14,6 +14,7 @@ from typing import Final
 from reconciler.apply.ledger import Ledger
 from reconciler.core import verdict
 from reconciler.core.attention import aside_entry, candidate_entry
+from reconciler.core.creation import Request
 from reconciler.core.model import (
     Accepted,
     Answer,
@@ -102,6 +103,8 @@ async def _prepare(ledger: Ledger, creates: Sequence[Create]) -> list[_Job]:
             on_request=one.candidate.on_request,
         )
         jobs.append(_Job(one, row, intent))
+        if one.evidence is not None:
+            entries.append(_drafted(ledger, one, one.evidence))
         entries += [
             replace(_entry(ledger, "intent", one, rule=f"{name}.to_work"), field=name, new=value)
             for name, value in one.values.items()
@@ -132,6 +135,13 @@ def _entry(ledger: Ledger, kind: str, create: Create, *, rule: str = "", reason:
         reason=reason,
         detail={"project": create.project, "group": create.group},
     )
+
+
+def _drafted(ledger: Ledger, create: Create, evidence: Request) -> Entry:
+    """The decision that stands before the intents: what they were made from, and what was left out."""
+    entry = _entry(ledger, "drafted", create)
+    left_out = {name.value: aside.code.value for name, aside in create.omitted.items()}
+    return replace(entry, inputs=evidence.inputs, detail={**entry.detail, **evidence.detail, "left_out": left_out})
 
 
 def _withdraw(ledger: Ledger, jobs: Sequence[_Job]) -> None:
@@ -266,7 +276,7 @@ def _without_culprit(ledger: Ledger, create: Create, answer: Refused) -> Create 
         for name in culprits
     }
     values = {name: value for name, value in create.values.items() if name not in culprits}
-    return replace(create, values=values, omitted={**create.omitted, **omitted})
+    return replace(create, values=values, omitted={**create.omitted, **omitted}, evidence=None)
 
 
 def _blamable(answer: Refused) -> frozenset[Field]:

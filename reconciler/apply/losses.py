@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from reconciler.apply.ledger import Ledger
 from reconciler.core import verdict
@@ -32,7 +33,9 @@ def apply_unlinks(ledger: Ledger, unlinks: Sequence[Unlink]) -> None:
         left = [one.crm_id for one in unlinks if one.side is Side.WORK]
         ledger.tell(tx, verdict.ended(left, ledger.now))
         tx.append(
-            ledger.entry("unlinked", link, one.side, reason=one.reason)
+            ledger.entry(
+                "unlinked", link, one.side, reason=one.reason, detail=one.evidence.detail if one.evidence else {}
+            )
             for link, one in zip(links, unlinks, strict=True)
         )
         tx.raise_attention(
@@ -78,7 +81,7 @@ async def _attempt(ledger: Ledger, delete: Delete) -> None:
         return
     ledger.guard()
     with ledger.store.transaction() as tx:
-        tx.append([ledger.entry("intent", fresh, delete.side, reason="deleted")])
+        tx.append([ledger.entry("intent", fresh, delete.side, reason="deleted", detail=_grounds(delete))])
     answer = await _delete(ledger, delete.side, link.half(delete.side).id)
     if isinstance(answer, Refused) and answer.transient:
         with ledger.store.transaction() as tx:
@@ -116,6 +119,11 @@ async def _delete(ledger: Ledger, side: Side, record: str) -> Answer:
         if row is not None and row.presence is not Presence.DELETED:
             raise SideDown(side, unclear.message, words=unclear.words) from unclear
         return Accepted(id=record)
+
+
+def _grounds(operation: Unlink | Delete) -> Mapping[str, Any]:
+    """What the planner decided on, for the journal."""
+    return operation.evidence.detail if operation.evidence is not None else {}
 
 
 def _refused(ledger: Ledger, link: Link, delete: Delete, answer: Refused) -> Attention:

@@ -28,6 +28,11 @@ class Triple:
     def now(self, side: Side) -> Value:
         return self.crm if side is Side.CRM else self.work
 
+    @property
+    def moves(self) -> bool:
+        """Whether a base that becomes what its side shows now is another one then."""
+        return not self.based or any(self.base(side) != self.now(side) for side in Side)
+
 
 @dataclass(frozen=True, slots=True)
 class Settled:

@@ -8,7 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from reconciler.core.creation import Request
 from reconciler.core.evidence import Evidence
+from reconciler.core.loss import Loss
 from reconciler.core.model import Aside, Candidate, Field, Side, Value, Values
 from reconciler.core.resolve import Decision
 
@@ -52,7 +54,10 @@ class Update(_Canonical):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Create(_Canonical):
-    """A new work item for a CRM task. `omitted` are fields known to be refused there; they wait on the new link."""
+    """A new work item for a CRM task. `omitted` are fields known to be refused there; they wait on the new link.
+
+    `evidence` is what the planner decided on; None once the server's refusal has changed what is sent.
+    """
 
     crm_id: str
     title: str
@@ -62,17 +67,22 @@ class Create(_Canonical):
     values: Values
     source: Values
     omitted: Mapping[Field, Aside]
+    evidence: Request | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unlink(_Canonical):
-    """Forget a pair because a record is deleted or gone; what is left stays as it is."""
+    """Forget a pair because a record is deleted or gone; what is left stays as it is.
+
+    `evidence` is what the planner decided on; None where it follows from a deletion of ours.
+    """
 
     crm_id: str
     work_id: str
     title: str
     side: Side
     reason: str
+    evidence: Loss | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +93,7 @@ class Delete(_Canonical):
     crm_id: str
     work_id: str
     title: str
+    evidence: Loss | None = None
 
 
 Operation = Create | Update | Unlink | Delete

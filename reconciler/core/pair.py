@@ -119,7 +119,7 @@ def adopt_intent(intent: Intent, task: Record, item: Record, policy: Policy, our
         item,
         sent=intent.values,
         source=intent.source,
-        omitted=wanted(intent.source, policy) - intent.values.keys(),
+        omitted=set(wanted(intent.source, policy.lenses, policy.directions)) - intent.values.keys(),
         by_us=by_us,
         lenses=policy.lenses,
         now=now,

@@ -13,9 +13,10 @@ from typing import Final, TypeVar
 
 from reconciler.core import text
 from reconciler.core.attention import aside_entry, candidate_entry, lost_sight
-from reconciler.core.creation import payload, refusal
+from reconciler.core.change import bounds_of, change, set_aside, tells_more, triple, witnessed
+from reconciler.core.creation import request
 from reconciler.core.evidence import Evidence, Ruling
-from reconciler.core.lenses import Lens, Unmapped, put
+from reconciler.core.loss import Loss, loss
 from reconciler.core.merge import Accepted, Conflict, Flow, Settled, Triple, merge
 from reconciler.core.model import (
     Aside,
@@ -29,10 +30,9 @@ from reconciler.core.model import (
     Presence,
     Record,
     Side,
-    Value,
 )
 from reconciler.core.moment import Moment
-from reconciler.core.observe import edited, with_half
+from reconciler.core.observe import with_half
 from reconciler.core.operations import (
     ConflictLine,
     Create,
@@ -73,7 +73,7 @@ class Outside:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """`links` are the pairs after everything that needs no write, `rulings` the verdicts about them that told
+    """`links` are the pairs after everything that needs no write, `rulings` the decisions that wrote nothing and told
     something new; `refused` the candidates that wait.
 
     They wait for a person, or, if `outside` names them, for the pilot to take them in.
@@ -125,32 +125,18 @@ def plan(work: Workload, policy: Policy, moment: Moment, places: Places) -> Plan
 # --- pairs ------------------------------------------------------------------------------------------------------------
 
 
-def triple(link: Link, name: Field) -> Triple | None:
-    """The field seen from both sides with both bases; None while a side has never shown it."""
-    crm, work = link.crm, link.work
-    if name not in crm.seen or name not in work.seen:
-        return None
-    return Triple(
-        crm_base=crm.base.get(name),
-        crm=crm.seen[name],
-        work_base=work.base.get(name),
-        work=work.seen[name],
-        based=name in crm.base and name in work.base,
-    )
-
-
 def _plan_pair(link: Link, policy: Policy, moment: Moment, places: Places, draft: _Draft) -> None:
     outside = not policy.pilot.admits(link, policy.people)
-    lost = next((side for side in Side if link.half(side).presence in (Presence.DELETED, Presence.GONE)), None)
+    lost = loss(link, policy)
     if lost is not None and outside:
         _leave_out(link, moment, draft)
         return
-    if lost is Side.WORK and _out_of_sight(link, places):
+    if lost is not None and lost.side is Side.WORK and _out_of_sight(link, places):
         draft.raised.append(lost_sight(link, moment.now))
         draft.links[link.crm.id] = replace(link, frozen=True, dirty_since=None)
         return
     if lost is not None:
-        _plan_loss(link, lost, policy, moment, draft)
+        _plan_loss(link, lost, moment, draft)
         return
     changes: dict[Side, list[FieldChange]] = {Side.CRM: [], Side.WORK: []}
     conflicts: list[ConflictLine] = []
@@ -160,16 +146,18 @@ def _plan_pair(link: Link, policy: Policy, moment: Moment, places: Places, draft
         if seen is None:
             continue
         verdict = merge(lens, policy.directions[name], seen)
-        evidence = _evidence(link, name, seen, policy, moment)
+        evidence = witnessed(link, name, seen, policy, moment)
         match verdict:
             case Settled():
-                _rule(link, name, evidence, draft, kind="settled")
+                if seen.moves:
+                    _rule(link, name, evidence, draft, kind="settled")
                 link = _released(_rebased(link, name, seen), name, draft)
                 link = replace(link, differences=_without(link.differences, name))
                 continue
             case Accepted(reason):
                 known = link.differences.get(name)
-                _rule(link, name, evidence, draft, kind="accepted", reason=reason)
+                if seen.moves:
+                    _rule(link, name, evidence, draft, kind="accepted", reason=reason)
                 difference = known or Difference(reason=reason, since=moment.now)
                 link = _released(_rebased(link, name, seen), name, draft)
                 link = replace(link, differences={**link.differences, name: difference})
@@ -193,13 +181,15 @@ def _plan_pair(link: Link, policy: Policy, moment: Moment, places: Places, draft
         if any(want.field is name and want.hold > moment.now for want in link.wanted):
             waiting = True
             continue
-        change = _change(link, name, lens, giver, seen, reason, policy, moment, places)
-        match change:
-            case FieldChange():
-                changes[giver.other].append(replace(change, evidence=evidence))
-            case Aside():
-                link = replace(link, aside={**link.aside, name: change})
-                draft.raised.append(aside_entry(link, name, change))
+        evidence = replace(evidence, bounds=bounds_of(link, name, lens, giver, seen, policy, places))
+        match change(link, name, lens, giver, evidence, reason, policy, moment):
+            case FieldChange() as made:
+                changes[giver.other].append(made)
+            case Aside() as aside:
+                if tells_more(aside, link.aside.get(name)):
+                    _rule(link, name, evidence, draft, kind="set_aside", reason=aside.code, side=aside.side)
+                link = replace(link, aside={**link.aside, name: aside})
+                draft.raised.append(aside_entry(link, name, aside))
             case _:  # blocked
                 waiting = waiting or _waits_for_time(link.aside.get(name), moment)
     if link.frozen:
@@ -226,24 +216,21 @@ def _plan_pair(link: Link, policy: Policy, moment: Moment, places: Places, draft
     draft.links[link.crm.id] = replace(link, dirty_since=since)
 
 
-def _evidence(link: Link, name: Field, seen: Triple, policy: Policy, moment: Moment) -> Evidence:
-    return Evidence(
-        triple=seen,
-        direction=policy.directions[name],
-        config=policy.config,
-        crm_stamp=link.crm.stamps.get(name),
-        work_stamp=link.work.stamps.get(name),
-        clocks=moment.clocks,
-    )
-
-
-def _rule(link: Link, name: Field, evidence: Evidence, draft: _Draft, *, kind: str, reason: str = "") -> None:
-    """Remember a verdict after which nothing is written, if a base moves with it."""
-    seen = evidence.triple
-    if seen.based and all(seen.base(side) == seen.now(side) for side in Side):
-        return
+def _rule(
+    link: Link, name: Field, evidence: Evidence, draft: _Draft, *, kind: str, reason: str = "", side: Side | None = None
+) -> None:
     draft.rulings.append(
-        Ruling(crm_id=link.crm.id, work_id=link.work.id, field=name, kind=kind, reason=reason, evidence=evidence)
+        Ruling(
+            crm_id=link.crm.id,
+            work_id=link.work.id,
+            side=side,
+            field=name,
+            kind=kind,
+            reason=reason,
+            crm_stamp=evidence.crm_stamp,
+            work_stamp=evidence.work_stamp,
+            evidence=evidence,
+        )
     )
 
 
@@ -292,39 +279,6 @@ def _all(changes: Mapping[Side, list[FieldChange]]) -> list[FieldChange]:
 
 def _concerns(change: FieldChange, line: ConflictLine) -> bool:
     return change.field is line.field
-
-
-def _change(
-    link: Link,
-    name: Field,
-    lens: Lens,
-    giver: Side,
-    seen: Triple,
-    reason: str,
-    policy: Policy,
-    moment: Moment,
-    places: Places,
-) -> FieldChange | Aside | None:
-    """The change that brings the giver's value over; an aside if it is known to be refused; None while one blocks."""
-    target, source = giver.other, seen.now(giver)
-    known = link.aside.get(name)
-    if known is not None and known.side is target and _blocks(known, lens, source, policy, moment):
-        return None
-    after = put(lens, target, source, seen.now(target))
-    fault = after if isinstance(after, Unmapped) else refusal(name, target, after, link.work.project, policy, places)
-    if fault is not None:
-        return Aside(
-            side=target, code=fault.code, words=fault.words, value=source, since=moment.now, config=policy.config
-        )
-    assert not isinstance(after, Unmapped)
-    rule = f"{name}.to_{target}"
-    return FieldChange(field=name, before=seen.now(target), after=after, source=source, reason=reason, rule=rule)
-
-
-def _blocks(aside: Aside, lens: Lens, source: Value, policy: Policy, moment: Moment) -> bool:
-    if aside.config != policy.config or not lens.same(aside.side.other, aside.value, source):
-        return False
-    return aside.until is None or moment.now < aside.until
 
 
 def _waits_for_time(aside: Aside | None, moment: Moment) -> bool:
@@ -390,18 +344,13 @@ def _conflict_line(link: Link, name: Field, seen: Triple, decision: Decision) ->
     )
 
 
-def _plan_loss(link: Link, lost: Side, policy: Policy, moment: Moment, draft: _Draft) -> None:
-    """A record is deleted (flagged) or gone (absent twice). An edit of the other record beats the deletion."""
-    other = link.half(lost.other)
-    flagged = link.half(lost).presence is Presence.DELETED
-    both = other.presence in (Presence.DELETED, Presence.GONE)
-    survives = not both and edited(other)
+def _plan_loss(link: Link, lost: Loss, moment: Moment, draft: _Draft) -> None:
     ids = {"crm_id": link.crm.id, "work_id": link.work.id, "title": link.title}
-    if policy.propagate_deletes and flagged and not both and not survives:
-        draft.operations.append(Delete(side=lost.other, **ids))
-    else:
-        reason = "deleted_elsewhere" if survives else "deleted" if flagged else "absent"
-        draft.operations.append(Unlink(side=lost, reason=reason, **ids))
+    match lost.verdict():
+        case "delete", side, _:
+            draft.operations.append(Delete(side=side, evidence=lost, **ids))
+        case "unlink", side, reason:
+            draft.operations.append(Unlink(side=side, reason=reason, evidence=lost, **ids))
     draft.links[link.crm.id] = replace(link, dirty_since=link.dirty_since or moment.now)
 
 
@@ -416,14 +365,29 @@ def _plan_create(
         draft.refused.append(replace(candidate, refused=Code.OUTSIDE_PILOT, words="", config=policy.config))
         draft.outside.append(Outside(crm_id=candidate.crm_id, work_id=None, title=candidate.title))
         return
-    place = places.resolve(candidate.target)
+    asked = request(task, candidate.target, policy, places)
+    place = asked.place()
     if isinstance(place, Unusable):
         refused = replace(candidate, refused=place.code, words=place.message, config=policy.config)
+        if (candidate.refused, candidate.words) != (refused.refused, refused.words):
+            draft.rulings.append(
+                Ruling(
+                    crm_id=candidate.crm_id,
+                    side=Side.WORK,
+                    kind="set_aside",
+                    reason=place.code,
+                    crm_stamp=task.modified,
+                    evidence=asked,
+                )
+            )
         draft.refused.append(refused)
         draft.raised.append(candidate_entry(refused, moment.now))
         return
     project, group = place
-    values, source, omitted = payload(task, project.id, policy, moment, places)
+    values, left_out = asked.payload(policy.lenses)
+    omitted = {
+        name: set_aside(Side.WORK, fault, asked.source[name], policy, moment) for name, fault in left_out.items()
+    }
     draft.operations.append(
         Create(
             crm_id=candidate.crm_id,
@@ -432,38 +396,8 @@ def _plan_create(
             project=project.id,
             group=group.id,
             values=values,
-            source=source,
+            source=asked.source,
             omitted=omitted,
+            evidence=asked,
         )
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Needs:
-    """What a plan must know of AMIS Work's places: targets to resolve, projects whose members matter, and whether a
-    work item is gone (`sight`: then the list of projects says whether it was deleted or hidden)."""
-
-    targets: frozenset[tuple[str, str]] = frozenset()
-    projects: frozenset[str] = frozenset()
-    sight: bool = False
-
-
-def needs(work: Workload, policy: Policy, moment: Moment) -> Needs:
-    """Which places must be read before planning; usually none."""
-    draft = _Draft()
-    blank = Places(groups={}, members={})
-    for link in work.links:
-        _plan_pair(link, policy, moment, blank, draft)
-    by_id = {link.crm.id: link for link in work.links}
-    projects = {
-        project
-        for operation in draft.operations
-        if isinstance(operation, Update) and operation.side is Side.WORK
-        for change in operation.changes
-        if change.field is Field.OWNER and change.after
-        for project in [by_id[operation.crm_id].work.project]
-        if project
-    }
-    targets = frozenset((c.target.project, c.target.group) for c, _ in work.candidates)
-    sight = any(link.work.presence is Presence.GONE for link in work.links)
-    return Needs(targets=targets, projects=frozenset(projects), sight=sight)

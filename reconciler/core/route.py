@@ -109,6 +109,12 @@ def find_project(wanted: str, projects: Sequence[Project]) -> Project | Unusable
     return project
 
 
+def spelled(wanted: str, project: Project) -> bool:
+    """Whether `wanted` can mean the project: it is its id, its name or both."""
+    named = text.word(project.name) == text.word(wanted)
+    return project.id == wanted or named or _both(wanted, project.name, project.id)
+
+
 def _both(wanted: str, name: str, identifier: str) -> bool:
     """Whether a place is spelled with its name and its id, as pick-lists do where the name alone is not enough."""
     return text.word(wanted) == text.word(f"{name} ({identifier})")
@@ -149,6 +155,13 @@ class Places:
     projects: Sequence[Project] = ()
     groups: Mapping[str, Sequence[TaskGroup]]
     members: Mapping[str, frozenset[str]]
+
+    def about(self, target: Target) -> Places:
+        """The projects that a target can mean and the groups of the one that it means: `resolve` needs no more."""
+        projects = [one for one in self.projects if spelled(target.project, one)]
+        project = find_project(target.project, projects)
+        groups = {} if isinstance(project, Unusable) else {project.id: tuple(self.groups.get(project.id, ()))}
+        return Places(projects=projects, groups=groups, members={})
 
     def resolve(self, target: Target) -> tuple[Project, TaskGroup] | Unusable:
         project = find_project(target.project, self.projects)

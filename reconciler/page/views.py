@@ -16,10 +16,10 @@ ROWS: Final = 100
 """Journal entries on one page."""
 
 KINDS: Final = (
-    "intent", "created", "linked", "unlinked", "conflict", "bases", "server_answer", "overwritten", "refused",
-    "dropped", "unclear", "not_applied", "marked", "told", "restore", "revert", "retry", "acknowledged",
-    "tombstone_lifted", "bases_voided", "halted", "approved", "resumed", "paused", "apply", "config", "connected",
-    "rebuilt", "tenant_proven", "day",
+    "drafted", "intent", "created", "linked", "unlinked", "conflict", "bases", "server_answer", "overwritten",
+    "refused", "set_aside", "dropped", "unclear", "not_applied", "marked", "told", "restore", "revert", "retry",
+    "acknowledged", "tombstone_lifted", "bases_voided", "halted", "approved", "resumed", "paused", "apply", "config",
+    "connected", "rebuilt", "tenant_proven", "day",
 )  # fmt: skip
 """The kinds of journal entries, in the order of the filter."""
 

@@ -14,13 +14,17 @@ from reconciler.message import Translate, into, joined, say, word
 from reconciler.report import columns as c
 from reconciler.report.csv import csv_lines
 from reconciler.report.data import Json, utc
-from reconciler.report.document import Column, Document, Footing, Form, Summary, Table, deviation, local, shown
+from reconciler.report.document import Column, Document, Footing, Form, Summary, Table, local, shown
+from reconciler.report.grounds import grounds
 from reconciler.report.render import told
 
 HISTORY: Final = (
     "id", "at", "cycle", "kind", "crm_id", "work_id", "side", "field", "old", "new", "rule", "reason", "changed_by",
     "operator",
 )  # fmt: skip
+
+RULED: Final = ("settled", "accepted", "set_aside")
+"""Decisions after which nothing is written, so that they have no value before and after."""
 
 Rows = Iterable[Json]
 """Entries as `data.entry_data` gives them, oldest first."""
@@ -114,6 +118,8 @@ def _entry_line(row: Json) -> str:
     ]
     if row["erased"]:
         parts.append(say("(values erased)"))
+    elif row["field"] and row["kind"] in RULED:
+        parts.append(word(row["field"]))
     elif row["field"]:
         parts.append(
             say(
@@ -142,37 +148,8 @@ def why_text(data: Json, rows: Rows, translate: Translate) -> str:
 def _told_entries(rows: Rows) -> Iterator[str]:
     for row in rows:
         yield _entry_line(row)
-        if row["inputs"] and (row["kind"], row["reason"]) != ("intent", "conflict"):  # told with the conflict
-            yield from _inputs_lines(row)
-
-
-def _inputs_lines(row: Json) -> Iterator[str]:
-    """What a decision was made from: the values last agreed on and the present ones, and for a conflict the clocks."""
-    values, detail = row["inputs"], row["detail"]
-    if "crm_base" not in values:
-        return
-    yield say(
-        "    decided on: CRM «{crm_base}» -> «{crm}», Work «{work_base}» -> «{work}»; direction {direction}",
-        **{name: shown(values[name], row["field"]) for name in ("crm_base", "crm", "work_base", "work")},
-        direction=word(detail["direction"]),
-    )
-    if row["kind"] == "conflict":
-        clocks = detail["clocks"]
-        yield say(
-            "    edited in the CRM {crm} (its clock {crm_offset}), in Work {work} (its clock {work_offset}); tolerance"
-            " {tolerance} s; {winner} wins: {decided}",
-            crm=local(detail["crm_stamp"]),
-            work=local(detail["work_stamp"]),
-            crm_offset=_offset(clocks["crm"]),
-            work_offset=_offset(clocks["work"]),
-            tolerance=f"{clocks['tolerance']:g}",
-            winner=word(detail["winner"]),
-            decided=word(detail["decided"]),
-        )
-
-
-def _offset(clock: Json) -> str:
-    return say("unknown") if clock["value"] is None else deviation(clock["value"], clock["uncertainty"])
+        if (row["kind"], row["reason"]) != ("intent", "conflict"):  # told with the conflict
+            yield from grounds(row)
 
 
 def _story_lines(data: Json) -> Iterator[str]:

@@ -220,3 +220,20 @@ def test_once_obeys_the_retention_of_the_config(product: Product) -> None:
     product.write_config(journal={"retention": "730d"})
     product.once()
     assert [row["id"] for row in product.history() if row["erased"]] == [1]
+
+
+def test_what_decisions_about_a_task_were_made_from_goes_with_it(product: Product) -> None:
+    task, _ = product.pair(task_name=SECRET)
+    product.crm.edit(task, owner_name="NV009")
+    product.once(code=4)
+    product.crm.edit(task, is_deleted=True)
+    product.clock.later(60)
+    product.once()
+    kinds = {row["kind"]: row for row in product.history("--task", task)}
+    assert kinds["drafted"]["inputs"]["source"]["title"] == SECRET
+    assert "NV009" in kinds["set_aside"]["inputs"]["crm"]
+    product.run("erase", "--task", task, "--reason", "Theo yêu cầu")
+    after = product.history("--task", task)
+    assert [row["inputs"] for row in after if row["kind"] in ("drafted", "set_aside", "unlinked")] == [{}] * 3
+    assert not any(words in str(row) for row in after for words in (SECRET, "NV009"))
+    assert "drafted" in product.run("why", task).out

@@ -5,13 +5,17 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from reconciler.report.data import entry_data
+from reconciler.report.journal import why_text
 from tests.cli.product import Product
 from tests.cli.test_steering import on_a_terminal
+from tests.store.samples import entry
 
 
 @pytest.fixture
@@ -122,3 +126,52 @@ def test_days_and_instants_read_as_people_write_them(product: Product) -> None:
         assert "2026-04-01" not in told
     [row] = [row for row in product.history("--field", "due") if row["kind"] == "confirmed"]
     assert row["new"] == "2026-04-01", "a program gets the value itself"
+
+
+def test_why_tells_what_a_new_item_an_aside_a_refusal_and_an_end_were_decided_on(product: Product) -> None:
+    task = product.crm.add(
+        custom_field1="12", custom_field2="31", task_name="Gốc", owner_name="NV009", due_date="2026-03-09"
+    )
+    product.once(code=4)
+    lost = product.crm.add(custom_field1="Không có", custom_field2="31", task_name="Lạc")
+    product.clock.later(60)
+    product.crm.edit(task, task_name="dài " * 100)
+    product.once(code=4)
+    product.crm.edit(task, is_deleted=True)
+    product.clock.later(60)
+    product.once(code=4)
+    story, refused = (product.run("why", one, code=None).out for one in (task, lost))
+    for words in (
+        "decided on: target «12» / «31»; found: projects Triển khai An Phát (12); task groups Cần làm (31)",
+        "title «Gốc»",
+        "due «09/03/2026»",
+        "left out: owner (person_unknown)",
+        "title [field_too_long]",
+        "decided on: CRM «Gốc» -> «dài dài",
+        "known there: at most 255 characters",
+        "decided on: CRM task deleted, work item present; the other record: last edit ",
+        "deletions are not propagated",
+    ):
+        assert words in story, words
+    assert "[target_not_found]" in refused
+    assert "decided on: target «Không có» / «31»; found: projects (empty); task groups (empty)" in refused
+    vietnamese = "".join(product.run("why", one, "--lang", "vi", code=None).out for one in (task, lost))
+    for words in (
+        "căn cứ: nơi nhận «12» / «31»",
+        "để lại: Người thực hiện (bên kia không biết người này)",
+        "đã biết ở bên đó: nhận tối đa 255 ký tự",
+        "căn cứ: Nhiệm vụ đã xóa, Công việc còn đó",
+        "[dự án hoặc nhóm công việc đã chọn không tồn tại]",
+    ):
+        assert words in vietnamese, words
+
+
+def test_why_tells_an_entry_that_holds_no_evidence_as_it_is() -> None:
+    older = [
+        replace(entry(1), kind=kind, crm_id="7", field=None, old=None, inputs={}, detail={}, reason=reason)
+        for kind, reason in (("unlinked", "deleted"), ("intent", "deleted"), ("drafted", "created"), ("set_aside", ""))
+    ]
+    untold: dict[str, Any] = {"fields": {}, "modified": {}, "differences": [], "tombstone": [], "attention": []}
+    data = {"task": "7", "item": None, "pending_since": None, **untold}
+    told = why_text(data, [entry_data(one) for one in older], str)
+    assert len(told.splitlines()) == 1 + len(older)

@@ -137,10 +137,20 @@ WRITING: Final = (
     Mutant(
         name="refused_value_sent_again",
         rule="rule 8: a refused value is not sent again until it, the config or the project's data changes",
-        place="core.plan:_blocks",
+        place="core.change:_blocks",
         old="    if aside.config",
         new="    return False\n    if aside.config",
         killers=(f"{RULES}::test_rule_8_a_refused_field_is_sent_once_and_again_when_its_value_changes",),
+    ),
+    Mutant(
+        name="aside_told_again",
+        rule="rule 8: a field that is set aside is told once, whatever config finds it again",
+        place="core.change:tells_more",
+        old="return known is None or",
+        new="return True or",
+        killers=(
+            "tests/core/test_evidence.py::test_a_value_known_to_be_refused_is_set_aside_with_all_that_says_so_and_only_once",
+        ),
     ),
     Mutant(
         name="refusal_takes_the_whole_element",
@@ -156,8 +166,8 @@ WRITING: Final = (
     Mutant(
         name="known_limits_not_checked",
         rule="rule 8: known limits are checked before the write",
-        place="core.creation:refusal",
-        old="limit is not None and",
+        place="core.bounds:refusal",
+        old="bounds.limit is not None and",
         new="False and",
         killers=(f"{RULES}::test_rule_8_known_limits_and_members_are_checked_before_the_write",),
     ),

@@ -286,7 +286,12 @@ class Checker:
         giver = max(given, key=lambda one: one.at, default=None)
         blurred = giver is not None and _blurred(giver, other, loser, history, change)
         unclear = _taken_back_unseen(name, history, loser) or self._like_ours(side, record, history, loser)
-        if blurred or unclear or self._task(side, record) in self.forgot or self._joined_late(side, record, name, loser):
+        if (
+            blurred
+            or unclear
+            or self._task(side, record) in self.forgot
+            or self._joined_late(side, record, name, loser)
+        ):
             self.found.excused += 1  # where it was typed on this side only, our own old write has come back
         else:
             self._blame(

@@ -323,7 +323,7 @@ async def test_our_late_write_that_lands_just_before_the_next_one_is_no_edit_eit
     world.work.faults.order("update-tasks", "late")
     await world.once()
     world.crm.edit(task, task_name="Sau cùng")
-    world.work.faults.order("get-tasks-by-id", "hook_before", hook=world.work.run_late)
+    world.work.faults.order("get-tasks-by-id", "hook_before", skip=1, hook=world.work.run_late)
     for _ in range(3):
         await world.once(tick=90)
     assert world.item(item)["TaskName"] == world.task(task)["task_name"] == "Sau cùng"

@@ -1,0 +1,54 @@
+"""What must be known before a plan is made: places of AMIS Work, and records that no listing has shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from reconciler.core.model import Field, Presence, Side
+from reconciler.core.moment import Moment
+from reconciler.core.operations import Delete, Operation, Update
+from reconciler.core.plan import Workload, plan
+from reconciler.core.policy import Policy
+from reconciler.core.route import Places
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """What a plan must know of AMIS Work's places: targets to resolve, projects whose members matter, and whether a
+    work item is gone (`sight`: then the list of projects says whether it was deleted or hidden)."""
+
+    targets: frozenset[tuple[str, str]] = frozenset()
+    projects: frozenset[str] = frozenset()
+    sight: bool = False
+
+
+def needs(work: Workload, policy: Policy, moment: Moment) -> Needs:
+    """Which places must be read before planning; usually none."""
+    by_id = {link.crm.id: link for link in work.links}
+    projects = {
+        project
+        for operation in _rehearsed(work, policy, moment)
+        if isinstance(operation, Update) and operation.side is Side.WORK
+        for change in operation.changes
+        if change.field is Field.OWNER and change.after
+        for project in [by_id[operation.crm_id].work.project]
+        if project
+    }
+    targets = frozenset((c.target.project, c.target.group) for c, _ in work.candidates)
+    sight = any(link.work.presence is Presence.GONE for link in work.links)
+    return Needs(targets=targets, projects=frozenset(projects), sight=sight)
+
+
+def concerned(work: Workload, policy: Policy, moment: Moment) -> Mapping[Side, frozenset[str]]:
+    """The records on both sides of every pair that would be written to: each must be there."""
+    written = [one for one in _rehearsed(work, policy, moment) if isinstance(one, Update | Delete)]
+    return {
+        Side.CRM: frozenset(one.crm_id for one in written),
+        Side.WORK: frozenset(one.work_id for one in written),
+    }
+
+
+def _rehearsed(work: Workload, policy: Policy, moment: Moment) -> tuple[Operation, ...]:
+    """What would be done to the pairs if every place took everything."""
+    return plan(Workload(links=work.links), policy, moment, Places(groups={}, members={})).operations
