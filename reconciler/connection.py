@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from reconciler.core.model import Side
 from reconciler.core.policy import Policy
+from reconciler.core.resolve import Clocks
 from reconciler.ports import Catalogue, Clock, SideReader, SideWriter
 
 
@@ -23,6 +24,16 @@ class Connection:
     catalogue: Catalogue
     clock: Clock
     pages: Mapping[Side, str] = field(default_factory=dict)
+
+    @property
+    def clocks(self) -> Clocks:
+        """Each server's clock as measured so far, and what decides where they cannot tell."""
+        return Clocks(
+            crm=self.readers[Side.CRM].offset(),
+            work=self.readers[Side.WORK].offset(),
+            tolerance=self.policy.tolerance,
+            tie=self.policy.tie,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

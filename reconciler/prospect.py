@@ -14,9 +14,8 @@ from reconciler.connection import Connection
 from reconciler.core import safety
 from reconciler.core.model import Candidate, Entry, Reading, Side
 from reconciler.core.moment import Moment
-from reconciler.core.needs import concerned, needs
-from reconciler.core.plan import Plan, Workload, plan
-from reconciler.core.resolve import Clocks
+from reconciler.core.needs import needs
+from reconciler.core.plan import Plan, plan
 from reconciler.core.safety import Checked, Circumstances, Halt
 from reconciler.core.seed import fresh_givers, seed
 from reconciler.errors import Halted, SideError
@@ -102,12 +101,7 @@ async def _foresee(
         if not reading.complete:  # a row may have slipped through: ask for the pairs at hand by id
             ids = [link.half(side).id for link in pairing.work.links if link.key]
             await reread(connection, state, side, ids, news)
-    work = _present(pairing.work, news)
-    for side, records in concerned(work, policy, now).items():  # what no listing showed may be gone for good
-        unseen = records & {link.half(side).id for link in work.links if link.key} - news.met[side]
-        if unseen and side not in news.down:
-            await reread(connection, state, side, unseen, news)
-    work = _present(work, news)
+    work = replace(pairing.work, links=tuple(news.current(link) for link in pairing.work.links))
     places = await survey(connection, needs(work, policy, now), news)
     if news.down or places is None:
         return Prospect(news=news, pairing=pairing, plan=waiting(news), moment=now)
@@ -125,24 +119,12 @@ async def _foresee(
     )
 
 
-def _present(work: Workload, news: News) -> Workload:
-    """The workload with every pair as the news have it by now."""
-    return replace(work, links=tuple(news.current(link) for link in work.links))
-
-
 def moment(connection: Connection, state: StateReader, news: News | None = None) -> Moment:
     """Now, with each server's clock as measured so far, and what is known of status words and archives."""
-    policy = connection.policy
-    clocks = Clocks(
-        crm=connection.readers[Side.CRM].offset(),
-        work=connection.readers[Side.WORK].offset(),
-        tolerance=policy.tolerance,
-        tie=policy.tie,
-    )
     archived = news.archived if news is not None and news.archived is not None else state.fact("archived") or ()
     return Moment(
         now=connection.clock.now(),
-        clocks=clocks,
+        clocks=connection.clocks,
         statuses={side: frozenset(state.fact(f"statuses.{side}") or ()) for side in Side},
         archived=frozenset(archived),
     )

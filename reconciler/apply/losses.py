@@ -9,8 +9,8 @@ from typing import Any
 from reconciler.apply.ledger import Ledger
 from reconciler.core import verdict
 from reconciler.core.attention import aside_entry
+from reconciler.core.loss import loss
 from reconciler.core.model import Accepted, Answer, Attention, Code, Link, Presence, Refused, Side, Tombstone
-from reconciler.core.observe import edited
 from reconciler.core.operations import Delete, Unlink
 from reconciler.errors import SideDown, Unclear
 from reconciler.message import say
@@ -72,8 +72,8 @@ async def _attempt(ledger: Ledger, delete: Delete) -> None:
     flagged = rows[delete.side.other].get(link.half(delete.side.other).id)
     target = rows[delete.side].get(link.half(delete.side).id)
     fresh = ledger.observe(ledger.observe(link, delete.side, target), delete.side.other, flagged)
-    deleted = flagged is not None and flagged.presence is Presence.DELETED
-    if not deleted or target is None or edited(fresh.half(delete.side)):
+    lost = loss(fresh, ledger.connection.policy, ledger.connection.clocks)
+    if target is None or lost is None or lost.verdict()[0] != "delete":
         with ledger.store.transaction() as tx:
             ledger.save(tx, [fresh])
             tx.append([ledger.entry("dropped", fresh, delete.side, reason="changed_meanwhile")])

@@ -51,12 +51,7 @@ class Evidence:
         if self.bounds != UNBOUND:
             plain["bounds"] = self.bounds.plain
         if self.clocks is not None:
-            plain["clocks"] = {
-                "crm": _offset_out(self.clocks.crm),
-                "work": _offset_out(self.clocks.work),
-                "tolerance": self.clocks.tolerance.total_seconds(),
-                "tie": self.clocks.tie.value,
-            }
+            plain["clocks"] = clocks_out(self.clocks)
         return plain
 
     def verdict(self, lens: Lens) -> tuple[str, Side | None, str]:
@@ -134,14 +129,7 @@ def evidence_of(entry: Entry) -> Evidence:
         config=detail["config"],
         crm_stamp=moment_in(detail["crm_stamp"]),
         work_stamp=moment_in(detail["work_stamp"]),
-        clocks=Clocks(
-            crm=_offset_in(clocks["crm"]),
-            work=_offset_in(clocks["work"]),
-            tolerance=timedelta(seconds=clocks["tolerance"]),
-            tie=Side(clocks["tie"]),
-        )
-        if clocks
-        else None,
+        clocks=clocks_in(clocks) if clocks else None,
         bounds=Bounds(**detail.get("bounds", {})),
     )
 
@@ -158,6 +146,26 @@ def moment_out(moment: datetime | None) -> str | None:
 
 def moment_in(stored: str | None) -> datetime | None:
     return None if stored is None else datetime.fromisoformat(stored)
+
+
+def clocks_out(clocks: Clocks) -> dict[str, Any]:
+    """The clocks as plain data, in seconds."""
+    return {
+        "crm": _offset_out(clocks.crm),
+        "work": _offset_out(clocks.work),
+        "tolerance": clocks.tolerance.total_seconds(),
+        "tie": clocks.tie.value,
+    }
+
+
+def clocks_in(stored: Mapping[str, Any]) -> Clocks:
+    """The clocks out of plain data."""
+    return Clocks(
+        crm=_offset_in(stored["crm"]),
+        work=_offset_in(stored["work"]),
+        tolerance=timedelta(seconds=stored["tolerance"]),
+        tie=Side(stored["tie"]),
+    )
 
 
 def _offset_out(offset: Offset) -> dict[str, float | None]:

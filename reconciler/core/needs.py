@@ -1,13 +1,12 @@
-"""What must be known before a plan is made: places of AMIS Work, and records that no listing has shown."""
+"""What must be known of AMIS Work's places before a plan is made."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from reconciler.core.model import Field, Presence, Side
 from reconciler.core.moment import Moment
-from reconciler.core.operations import Delete, Operation, Update
+from reconciler.core.operations import Operation, Update
 from reconciler.core.plan import Workload, plan
 from reconciler.core.policy import Policy
 from reconciler.core.route import Places
@@ -38,15 +37,6 @@ def needs(work: Workload, policy: Policy, moment: Moment) -> Needs:
     targets = frozenset((c.target.project, c.target.group) for c, _ in work.candidates)
     sight = any(link.work.presence is Presence.GONE for link in work.links)
     return Needs(targets=targets, projects=frozenset(projects), sight=sight)
-
-
-def concerned(work: Workload, policy: Policy, moment: Moment) -> Mapping[Side, frozenset[str]]:
-    """The records on both sides of every pair that would be written to: each must be there."""
-    written = [one for one in _rehearsed(work, policy, moment) if isinstance(one, Update | Delete)]
-    return {
-        Side.CRM: frozenset(one.crm_id for one in written),
-        Side.WORK: frozenset(one.work_id for one in written),
-    }
 
 
 def _rehearsed(work: Workload, policy: Policy, moment: Moment) -> tuple[Operation, ...]:

@@ -127,7 +127,7 @@ def plan(work: Workload, policy: Policy, moment: Moment, places: Places) -> Plan
 
 def _plan_pair(link: Link, policy: Policy, moment: Moment, places: Places, draft: _Draft) -> None:
     outside = not policy.pilot.admits(link, policy.people)
-    lost = loss(link, policy)
+    lost = loss(link, policy, moment.clocks)
     if lost is not None and outside:
         _leave_out(link, moment, draft)
         return

@@ -185,22 +185,15 @@ READING: Final = (
         killers=(f"{LOSSES}::test_an_edit_beats_a_deletion_and_waits_for_a_person",),
     ),
     Mutant(
-        name="purged_record_gets_an_update_foretold",
-        rule="rule 10: a record that no listing showed is asked for before anything is planned for its pair",
-        place="prospect:_foresee",
-        old="if unseen and",
-        new="if False and",
-        killers=(
-            f"{LOSSES}::test_a_record_that_is_gone_for_good_gets_no_update_foretold_and_its_pair_ends_next[work]",
-        ),
-    ),
-    Mutant(
         name="missing_record_deleted",
         rule="rule 27: a record that is missing is not deleted until it is known whether it is there",
         place="core.loss:Loss.verdict",
         old='"wait" if self.other.presence is Presence.MISSING else "delete"',
         new='"delete"',
-        killers=(f"{LOSSES}::test_a_deletion_is_not_foretold_for_a_record_that_is_gone_for_good",),
+        killers=(
+            "tests/core/test_losses.py"
+            "::test_a_record_that_is_missing_is_not_deleted_until_it_is_known_whether_it_is_there",
+        ),
     ),
     Mutant(
         name="own_write_beats_a_deletion",

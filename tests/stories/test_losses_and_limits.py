@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 
-from reconciler.core.model import Side
-from reconciler.core.search import Selection
 from reconciler.errors import UsageError
 from reconciler.halting import pause, resume
 from reconciler.linking import ack, retry
@@ -388,42 +386,3 @@ async def test_what_survived_a_deletion_leaves_the_list_when_it_is_deleted_too(w
     world.work.delete(item)
     await world.once()
     assert world.attention() == []
-
-
-async def foretold_and_done(world: World) -> tuple[list[str], list[str]]:
-    """The kinds of operations that a dry run foretells, and those that the cycle of the same moment plans."""
-    world.clock.tick(10)
-    told = [one["kind"] for one in (await world.report())["operations"]]
-    known, _ = world.store.head()
-    await world.once(0)
-    plans = [one for one in world.store.entries(Selection(kind="plan")) if one.id > known]
-    dropped = [one for one in world.store.entries(Selection(kind="dropped")) if one.id > known]
-    assert dropped == []
-    rows: list[Any] = [row for one in plans for row in one.detail["operations"]]  # type: ignore[attr-defined]
-    return told, [row[0] for row in rows]
-
-
-@pytest.mark.parametrize("side", Side)
-async def test_a_record_that_is_gone_for_good_gets_no_update_foretold_and_its_pair_ends_next(
-    world: World, side: Side
-) -> None:
-    # broken by: planning from the base for a record that no listing showed, and asking for it only before the write
-    task, item = await world.pair(task_name="Gốc")
-    if side is Side.CRM:
-        world.crm.purge(task)
-        world.work.edit(item, TaskName="Sửa ở Công việc")
-    else:
-        world.work.purge(item)
-        world.crm.edit(task, task_name="Sửa ở Bán hàng")
-    assert await foretold_and_done(world) == ([], [])
-    assert await foretold_and_done(world) == (["unlink"], ["unlink"])
-    assert [code for _, _, code in world.attention()] == ["deleted_elsewhere"]
-
-
-async def test_a_deletion_is_not_foretold_for_a_record_that_is_gone_for_good() -> None:
-    world = World(deletes={"policy": "propagate"})
-    task, item = await world.pair()
-    world.crm.delete(task)
-    world.work.purge(item)
-    assert await foretold_and_done(world) == ([], [])
-    assert await foretold_and_done(world) == (["unlink"], ["unlink"])

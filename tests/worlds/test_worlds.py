@@ -12,7 +12,6 @@ import pytest
 from reconciler.core.model import Side
 from reconciler.report.data import Json
 from reconciler.sandbox.calls import Call, Element
-from tests.simulation.people import FIELDS
 from tests.worlds.__main__ import foretell
 from tests.worlds.foretold import Foretold
 from tests.worlds.writes import Write, announced, differences, sent
@@ -61,31 +60,27 @@ async def test_an_operation_that_was_not_foretold_is_named(tmp_path: Path) -> No
     assert any(one.startswith("create on work") and "Chen ngang" in one for one in found.wrong)
 
 
-async def test_an_update_of_a_record_that_is_gone_for_good_is_neither_foretold_nor_made(tmp_path: Path) -> None:
-    found = await Foretold(54, tmp_path).judged()
-    assert (found.wrong, found.operations, found.purged, found.writes) == ([], 0, 1, 0)
+async def test_an_update_of_a_record_that_is_gone_for_good_is_dropped_and_counted(tmp_path: Path) -> None:
+    found = await Foretold(1026, tmp_path).judged()
+    assert (found.wrong, found.operations, found.gone, found.writes) == ([], 2, 1, 1)
 
 
 class Typing(Foretold):
     """Somebody types in a field that was foretold, while the cycle runs."""
 
     async def check(self, foretold: Json) -> None:
-        update = next(one for one in foretold["operations"] if one["kind"] == "update")
-        name, side = update["fields"][0]["name"], Side(update["side"])
-        record = int(update["crm_id"] if side is Side.CRM else update["work_id"])
-        verb = "by-id" if side is Side.CRM else "get-tasks-by-id"
+        [task] = {int(one["crm_id"]) for one in foretold["operations"]} - {1003}
 
         def typing() -> None:
-            people = self.life.people
-            people.set_fields(side, record, {FIELDS[side][name]: people._value(side, name, record)})
+            self.life.people.set_fields(Side.CRM, task, {"owner_name": "NV004"})
 
-        self.town.system(side).faults.order(verb, "hook_before", times=None, hook=typing)
+        self.town.crm.faults.order("by-id", "hook_before", hook=typing)
         await super().check(foretold)
 
 
-async def test_an_update_that_is_dropped_is_named(tmp_path: Path) -> None:
+async def test_an_update_that_was_dropped_for_anything_else_is_named(tmp_path: Path) -> None:
     found = await Typing(1026, tmp_path).judged()
-    assert any(one.startswith("dropped: ") for one in found.wrong)
+    assert any(one.startswith("gone [") for one in found.wrong)
 
 
 async def test_a_dry_run_that_changes_something_is_named(tmp_path: Path) -> None:
