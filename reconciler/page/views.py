@@ -18,8 +18,8 @@ ROWS: Final = 100
 KINDS: Final = (
     "intent", "created", "linked", "unlinked", "conflict", "bases", "server_answer", "overwritten", "refused",
     "dropped", "unclear", "not_applied", "marked", "told", "restore", "revert", "retry", "acknowledged",
-    "tombstone_lifted", "bases_voided", "halted", "approved", "resumed", "paused", "apply", "config", "connected",
-    "rebuilt", "tenant_proven", "day",
+    "tombstone_lifted", "bases_voided", "halted", "approved", "resumed", "paused", "apply", "config", "configured",
+    "connected", "rebuilt", "tenant_proven", "day",
 )  # fmt: skip
 """The kinds of journal entries, in the order of the filter."""
 
