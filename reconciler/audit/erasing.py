@@ -26,6 +26,9 @@ SLICE: Final = 1000
 THROUGH: Final = "erased_through"
 """The fact that says up to which entry everything was erased for its age."""
 
+IN_LOG: Final = "erased_in_log"
+"""The fact that the database's log may still hold what was erased: stored with the erasure, gone with the log."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
@@ -162,6 +165,7 @@ def erase(store: Store, subject: Subject, *, reason: str, operator: str, now: da
     found = find(store, subject)
     with store.transaction() as tx:
         count = tx.erase(found.entries)
+        tx.set_fact(IN_LOG, True)
         tx.save_tombstones(replace(grave, link=None) for grave in found.tombstones)
         tx.clear_attention(found.attention)
         tx.append(
@@ -183,13 +187,13 @@ def erase(store: Store, subject: Subject, *, reason: str, operator: str, now: da
                 )
             ]
         )
-    clean = store.rewrite()
+    clean = _forget_log(store, emptied=store.rewrite())
     yield say("the personal values of {count} journal entries are erased; the hash chain holds", count=count)
     yield from others(found)
     if not clean:
         yield say(
-            "another reader still holds the old state open, so its log still has the old bytes; run the same again when"
-            " it has ended"
+            "another reader still holds the old state open, so its log still has the old bytes; the first cycle after"
+            " it has ended empties the log"
         )
 
 
@@ -215,9 +219,16 @@ def retire(store: Store, now: datetime, retention: timedelta) -> int:
     """Erase the values of the oldest entries that are older than `retention`, at most a slice; returns how many.
 
     It goes on behind the last one that was done and stops at the first that is younger. The journal says that it was
-    done, once a slice.
+    done, once a slice. A log that still holds what any erasure destroyed is emptied.
     """
-    limit, behind = now - retention, store.fact(THROUGH) or 0
+    count = _erase_old(store, now, now - retention)
+    if store.fact(IN_LOG):
+        _forget_log(store, emptied=store.empty_log())
+    return count
+
+
+def _erase_old(store: Store, now: datetime, limit: datetime) -> int:
+    behind = store.fact(THROUGH) or 0
     oldest = next(store.entries(Selection(entry=behind + 1)), None)
     if oldest is None or oldest.at >= limit:
         return 0
@@ -228,6 +239,7 @@ def retire(store: Store, now: datetime, retention: timedelta) -> int:
         count = tx.erase(due)
         tx.set_fact(THROUGH, old[-1][0])
         if count:
+            tx.set_fact(IN_LOG, True)
             tx.append(
                 [
                     Entry(
@@ -238,6 +250,11 @@ def retire(store: Store, now: datetime, retention: timedelta) -> int:
                     )
                 ]
             )
-    if count:
-        store.empty_log()
     return count
+
+
+def _forget_log(store: Store, *, emptied: bool) -> bool:
+    if emptied:
+        with store.transaction() as tx:
+            tx.set_fact(IN_LOG, None)
+    return emptied

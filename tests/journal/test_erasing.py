@@ -81,6 +81,33 @@ def test_a_reader_that_holds_the_old_state_open_is_told_of(store: Store, tmp_pat
     assert on_disk(tmp_path, SECRET) == []
 
 
+@pytest.mark.parametrize("ending", ["", "\ud83d", " dài" * 5000])
+def test_no_byte_is_left_however_the_value_was_stored(store: Store, tmp_path: Path, ending: str) -> None:
+    """As readable letters, as JSON escapes (half an emoji makes them), and over several pages."""
+    words = {"old": SECRET + ending, "inputs": {"crm": SECRET + ending}}
+    fill(store, *(entry(number, crm_id="7" if number % 2 else "8", **words) for number in range(40)))
+    assert on_disk(tmp_path, SECRET) != []
+    erased(store, task="7")
+    assert retire(store, at(99) + timedelta(days=1), timedelta(days=1)) == 20
+    assert on_disk(tmp_path, SECRET) == []
+
+
+def test_a_log_that_a_reader_kept_is_emptied_by_the_first_cycle_after_it(store: Store, tmp_path: Path) -> None:
+    """Whether it was erased for its age or on request, and also if the process died before the log was emptied."""
+    day, now = timedelta(days=1), at(9) + timedelta(days=1)
+    fill(store, entry(1, crm_id="7", old=SECRET), entry(50, crm_id="8", old=SECRET))
+    reader = open_reader(f"sqlite:///{tmp_path}/state.db")
+    next(reader.entries(Selection()))
+    assert retire(store, now, day) == 1
+    erased(store, task="8")
+    assert "state.db-wal" in on_disk(tmp_path, SECRET)
+    reader.close()
+    assert retire(store, now, day) == 0
+    assert on_disk(tmp_path, SECRET) == []
+    assert retire(store, now, day) == 0
+    assert list(store.extent().kinds.values()) == [2, 2], "emptying the log is no deed of its own"
+
+
 def test_an_erasure_is_journalled_with_its_operator_and_reason(store: Store) -> None:
     fill(store, entry(1, crm_id="7"))
     erased(store, task="7")
