@@ -166,7 +166,7 @@ def erase(store: Store, subject: Subject, *, reason: str, operator: str, now: da
     with store.transaction() as tx:
         count = tx.erase(found.entries)
         tx.set_fact(IN_LOG, True)
-        tx.save_tombstones(replace(grave, link=None) for grave in found.tombstones)
+        tx.save_tombstones(_emptied(grave) for grave in found.tombstones)
         tx.clear_attention(found.attention)
         tx.append(
             [
@@ -175,7 +175,6 @@ def erase(store: Store, subject: Subject, *, reason: str, operator: str, now: da
                     at=now,
                     crm_id=subject.task,
                     work_id=subject.item,
-                    reason=reason,
                     operator=operator,
                     rule="on request",
                     detail={
@@ -184,7 +183,7 @@ def erase(store: Store, subject: Subject, *, reason: str, operator: str, now: da
                         "attention": len(found.attention),
                         "person": subject.person is not None,
                     },
-                )
+                ).because(reason)
             ]
         )
     clean = _forget_log(store, emptied=store.rewrite())
@@ -195,6 +194,11 @@ def erase(store: Store, subject: Subject, *, reason: str, operator: str, now: da
             "another reader still holds the old state open, so its log still has the old bytes; the first cycle after"
             " it has ended empties the log"
         )
+
+
+def _emptied(grave: Tombstone) -> Tombstone:
+    """That the pair was unlinked, and nothing else; the reason of a manual one was once kept as it was typed."""
+    return replace(grave, link=None, reason="on request" if grave.manual else grave.reason)
 
 
 def others(found: Found) -> Iterator[str]:

@@ -165,7 +165,7 @@ def export(config_path: str | None, since: str | None, until: str | None, output
 @click.option("--task", help="What the journal says about this CRM task and its work items.")
 @click.option("--item", help="What it says about this work item and its CRM tasks.")
 @click.option("--person", metavar="CODE", help="Every entry that names the person with this employee code.")
-@click.option("--reason", help="Why; kept in the journal for good, so no names here.")
+@click.option("--reason", help="Why; kept in the journal.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be erased and what would stay.")
 @ending
 def erase(

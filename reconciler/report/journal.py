@@ -128,8 +128,9 @@ def _entry_line(row: Json) -> str:
                 new=shown(row["new"], row["field"]),
             )
         )
-    if row["rule"] or row["reason"]:
-        parts.append(joined(["[", word(row["rule"] or row["reason"]), "]"], ""))
+    marks = [word(mark) for mark in (row["rule"], row["reason"]) if mark]
+    if marks:  # of a command both: its reason is a person's
+        parts.append(joined(["[", joined(marks if row["operator"] else marks[:1], ": "), "]"], ""))
     if row["operator"] or row["changed_by"]:
         parts.append(say("by {person}", person=row["operator"] or row["changed_by"]))
     return joined(parts, " ")

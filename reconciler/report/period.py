@@ -32,7 +32,7 @@ EXCEPTIONS: Final = frozenset(
         "dropped", "bases_voided", "halted",
     }
 )  # fmt: skip
-"""Journal entries that an auditor may want to look at one by one; an unlinking without an operator is one too."""
+"""Journal entries that an auditor may want to look at one by one; an unlinking that nobody ordered is one too."""
 
 ROWS: Final = ("entries", "changes", "commands", "exceptions", "deviations")
 """What is counted of a period's rows."""
@@ -155,7 +155,7 @@ def period_changes(state: StateReader, period: Period) -> Iterator[Json]:
 
 def period_commands(state: StateReader, period: Period) -> Iterator[Json]:
     """Every command of an operator, with the reason that was given."""
-    return (entry_data(one) for one in _entries(state, period) if one.operator is not None)
+    return (entry_data(one) for one in _entries(state, period) if one.commanded)
 
 
 def period_exceptions(state: StateReader, period: Period) -> Iterator[Json]:
@@ -171,7 +171,7 @@ def period_deviations(state: StateReader, period: Period) -> Iterator[Json]:
 
 def exceptional(entry: Entry) -> bool:
     """Whether an entry is one of the exceptions."""
-    return entry.kind in EXCEPTIONS or (entry.kind == "unlinked" and entry.operator is None)
+    return entry.kind in EXCEPTIONS or (entry.kind == "unlinked" and not entry.commanded)
 
 
 def _entries(state: StateReader, period: Period) -> Iterator[Entry]:
@@ -227,7 +227,7 @@ class _Account:
         self.added += linked > 0
         self.removed += linked < 0
         self.rows["entries"] += 1
-        self.rows["commands"] += entry.operator is not None
+        self.rows["commands"] += entry.commanded
         self.rows["exceptions"] += exceptional(entry)
         for row in self.joiner.feed(entry):
             self._count(row)
@@ -268,7 +268,7 @@ class _Account:
             one |= {
                 "until": utc(entry.at),
                 "lifted_by": entry.operator,
-                "lift_reason": entry.reason,
+                "lift_reason": entry.why,
                 "approved": entry.kind == "approved",
             }
 
@@ -314,7 +314,7 @@ def _halt(entry: Entry | None) -> Json:
     return {
         "kind": entry.kind if entry else "halted",
         "since": utc(entry.at) if entry else None,
-        "reason": entry.reason if entry else "",
+        "reason": entry.why if entry else "",
         "operator": entry.operator if entry else None,
         "count": known.get("count"),
         "kinds": known.get("kinds", []),

@@ -112,7 +112,7 @@ def test_an_erasure_is_journalled_with_its_operator_and_reason(store: Store) -> 
     fill(store, entry(1, crm_id="7"))
     erased(store, task="7")
     [told] = list(store.entries(Selection(kind="erase")))
-    assert (told.operator, told.reason, told.crm_id, told.detail["entries"]) == ("lan", "Theo yêu cầu", "7", 1)
+    assert (told.operator, told.why, told.crm_id, told.detail["entries"]) == ("lan", "Theo yêu cầu", "7", 1)
 
 
 def test_a_task_goes_with_its_items_and_no_other(store: Store) -> None:
@@ -169,7 +169,7 @@ def test_a_linked_pair_keeps_its_present_values_and_an_unlinked_one_does_not(sto
     assert len(store.attention()) == 3, "what a person has to do for a linked pair stays"
     erased(store, person="NV1")
     [grave] = store.tombstones(crm_ids=["5"])
-    assert (grave.link, grave.reason) == (None, "gone")
+    assert (grave.link, grave.reason) == (None, "on request")
     erased(store, task="5")
     assert {one.id for one in store.attention()} == {"1001", "6"}
 
