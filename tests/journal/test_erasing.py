@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,7 @@ def fill(store: Store, *entries: Entry) -> None:
         tx.append(entries)
 
 
-def erased(store: Store, **subject: str) -> str:
+def erased(store: Store, **subject: Any) -> str:
     said = erase(store, Subject(**subject), reason="Theo yêu cầu", operator="lan", now=at(99))
     return "\n".join(said)
 
@@ -154,6 +155,49 @@ def test_a_person_is_found_by_code_and_by_every_name_that_stood_with_it(
     assert kept(store) == {3}
 
 
+PEOPLE = {
+    "hai@anphat.vn": "NV017",
+    "Hải Trưởng phòng": "nv017",
+    "W-88": "NV017",
+    "Hải (Sales)": "W-88",
+    "Trần Thị Bình": "NV002",
+}
+MENTIONS = ("NV017", "hai@anphat.vn", "Hải trưởng phòng", "w-88", "Hải (Sales)", "Nguyễn Văn Hải")
+
+
+@pytest.mark.parametrize("given", [*MENTIONS, "Nguyễn Văn Hải (NV017)"])
+def test_a_person_named_in_any_way_is_found_in_every_way(store: Store, given: str) -> None:
+    """Code, e-mail, another spelling, the id of the other side, a name that stood with one of them."""
+    plain = {"old": None, "new": None, "changed_by": None}
+    known = entry(1, **plain | {"changed_by": "Nguyễn Văn Hải (NV017)"})
+    others = entry(2, **plain | {"new": ("NV002", "W-881"), "changed_by": "Trần Thị Bình"})
+    fill(store, known, others, *(entry(3, **plain | {"new": f"giao cho {one}, gấp"}) for one in MENTIONS))
+    said = erased(store, person=given, people=PEOPLE)
+    assert kept(store) == {2}
+    [understood] = [line for line in said.splitlines() if line.startswith("understood as one person")]
+    assert all(f"«{one.casefold()}»" in understood.casefold() for one in {*MENTIONS, given})
+    assert "Bình" not in understood
+
+
+def test_a_name_of_several_people_is_refused(store: Store) -> None:
+    fill(store, *(entry(n, changed_by=f"Nguyễn Văn Hải ({code})") for n, code in enumerate(("NV017", "NV099"))))
+    with pytest.raises(UsageError, match="NV017, NV099"):
+        erased(store, person="nguyễn văn hải")
+    assert kept(store) == {1, 2}
+    erased(store, person="nguyễn văn hải", people={"Nguyễn Văn Hải": "NV017"})
+    assert kept(store) == set(), (
+        "the config says who is meant; what bears the same name goes too, rather than too little"
+    )
+
+
+def test_the_spellings_of_the_config_are_used_and_listed(product: Product) -> None:
+    product.write_config(people={"Chị Hồng": "NV017"})
+    product.pair(description="Gọi chị Hồng")
+    for words in (("--dry-run",), ("--reason", "Yêu cầu")):
+        assert "understood as one person: «NV017», «Chị Hồng»" in product.run("erase", "--person", "NV017", *words).out
+    assert {row["erased"] for row in product.history("--field", "description")} == {True}
+
+
 def test_a_linked_pair_keeps_its_present_values_and_an_unlinked_one_does_not(store: Store) -> None:
     with store.transaction() as tx:
         tx.save_links([link(1), link(2)])
@@ -175,7 +219,10 @@ def test_a_linked_pair_keeps_its_present_values_and_an_unlinked_one_does_not(sto
 
 
 def test_what_is_asked_for_must_be_one_thing() -> None:
-    for given in ({}, {"task": "1", "item": "2"}, {"task": "1", "person": "2"}):
+    subjects: list[dict[str, Any]] = [
+        {}, {"task": "1", "item": "2"}, {"task": "1", "person": "2"}, {"task": ""}, {"person": " "},
+    ]  # fmt: skip
+    for given in subjects:
         with pytest.raises(UsageError):
             Subject(**given)
     request = Erase(person="NV017", reason="Yêu cầu")
