@@ -1,16 +1,16 @@
 """The report over a period: what really happened, from the journal, with totals that can be checked.
 
 `period_data` is the bounded part (totals, days, halts, config changes); what may be long (changes, commands,
-exceptions) is iterated, so a journal of any length takes the same memory. The journal holds no titles: `titled` takes
-the present ones from the links.
+exceptions) is iterated, so a journal of any length takes the same memory. A row has the title that its task had then,
+as far as the journal knows it, else the present one.
 """
 
 from __future__ import annotations
 
 import hashlib
 import heapq
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from itertools import islice
@@ -19,12 +19,13 @@ from typing import Any, Final
 from reconciler.core.daybook import Day, day_in, day_of
 from reconciler.core.evidence import evidence_of
 from reconciler.core.model import ZONE, Code, Entry, Side
+from reconciler.core.search import Retitled, title_at
 from reconciler.ports import StateReader
 from reconciler.report.changes import LINKING, Joiner, changes
 from reconciler.report.data import Json, corrected, entry_data, offsets_of, pairs, utc, watermarks
 from reconciler.report.fidelity import Fidelity, deviations
 
-TITLES_AT_ONCE: Final = 500
+TITLES_AT_ONCE: Final = 200
 
 EXCEPTIONS: Final = frozenset(
     {
@@ -179,13 +180,20 @@ def _entries(state: StateReader, period: Period) -> Iterator[Entry]:
 
 
 def titled(state: StateReader, rows: Iterable[Json]) -> Iterator[Json]:
-    """The rows with the present title of their pair; empty where there is no such pair any more."""
+    """The rows with the title that their pair had then, else its present one; empty if neither is known."""
     source = iter(rows)
     while some := list(islice(source, TITLES_AT_ONCE)):
-        links = state.links_by(Side.CRM, {row["crm_id"] for row in some if row["crm_id"]})
-        for row in some:
-            link = links.get(row["crm_id"] or "")
-            yield {**row, "title": link.title if link else ""}
+        title = _titles(state, {row["crm_id"] for row in some if row["crm_id"]})
+        yield from ({**row, "title": title(row["crm_id"] or "", row["id"])} for row in some)
+
+
+def _titles(state: StateReader, tasks: Collection[str]) -> Callable[[str, int], str]:
+    """Tells the title of one of these tasks at a journal entry."""
+    present = {task: link.title for task, link in state.links_by(Side.CRM, tasks).items()}
+    known: defaultdict[str, list[Retitled]] = defaultdict(list)
+    for one in state.retitled(tasks):
+        known[one.crm_id].append(one)
+    return lambda task, entry: title_at(known[task], entry) or present.get(task, "")
 
 
 def sample(rows: Iterable[Json], size: int, seed: int) -> list[Json]:
