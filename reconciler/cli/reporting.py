@@ -41,7 +41,9 @@ FORMS = ("text", "json", "csv", "html", "xlsx")
 @click.option("--until", metavar="D", help="Up to this day (included) or moment; default: now.")
 @click.option("--sample", type=click.IntRange(min=0), default=0, help="Draw so many changes, to be checked by hand.")
 @click.option("--seed", type=int, default=0, help="The same seed draws the same sample.")
-@click.option("--mask", "masked", is_flag=True, help="Replace titles, descriptions and people by pseudonyms.")
+@click.option(
+    "--mask", "masked", is_flag=True, help="Pseudonyms for titles, descriptions and people; no typed reasons."
+)
 @ending
 def report(
     config_path: str | None,
