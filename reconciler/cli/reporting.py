@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,9 +15,6 @@ from reconciler.cli.looking import moment_of
 from reconciler.cli.progress import bar
 from reconciler.cli.speaking import document, spoken, tell, translate
 from reconciler.message import say
-
-LATELY: Final = timedelta(days=30)
-"""What the summary of a dry run says of earlier cycles is about so long."""
 
 if TYPE_CHECKING:
     from reconciler.ports import StateReader
@@ -108,6 +104,7 @@ async def _dry(settings: Settings, kind: str, output: Path | None, exit_code: bo
     from reconciler.report.dry_document import dry_document
     from reconciler.report.fidelity import fidelity
     from reconciler.report.render import as_json
+    from reconciler.report.summary import LATELY
 
     with app.reading_state(settings) as state:
         app.check_identity(settings, state)
