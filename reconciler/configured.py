@@ -1,7 +1,8 @@
 """The config as the journal knows it: what decides what is done, and each change of it, old -> new.
 
 The state remembers the settings it was last opened with, so a change is journalled whether the file was edited under a
-running daemon or between two runs of `once`. No secret is remembered and no person's name.
+running daemon or between two runs of `once`. No secret is remembered and no person's name. The fingerprint of the whole
+is journalled each time another one comes into force, so that of any moment it can be said under which config it was.
 """
 
 from __future__ import annotations
@@ -9,14 +10,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from reconciler.core.model import Entry
-from reconciler.ports import Store
+from reconciler.core.search import Selection
+from reconciler.ports import StateReader, Store
 from reconciler.settings import Settings
 
 FACT: Final = "config"
+FINGERPRINT: Final = "config.fingerprint"
 WHOLE: Final = ("routes", "people", "status.to_work", "status.to_crm", "wire.crm", "wire.work")
 """Keys that change as a whole: lists, and tables whose keys are the user's own."""
 
@@ -38,10 +42,11 @@ def remembered(settings: Settings) -> dict[str, str]:
 
 
 def record_config(settings: Settings, store: Store, now: datetime) -> list[str]:
-    """Journal what changed since the state was last used; returns the keys. The first config is remembered only."""
+    """Journal what changed since the state was last used; returns the keys. Of the first config only that it is in
+    force."""
     before: Mapping[str, str] | None = store.fact(FACT)
-    after = remembered(settings)
-    if before == after:
+    after, fingerprint = remembered(settings), settings.fingerprint()
+    if before == after and store.fact(FINGERPRINT) == fingerprint:
         return []
     changed = [] if before is None else sorted({*before, *after})
     entries = [
@@ -51,5 +56,27 @@ def record_config(settings: Settings, store: Store, now: datetime) -> list[str]:
     ]
     with store.transaction() as tx:
         tx.set_fact(FACT, after)
-        tx.append(entries)
+        tx.set_fact(FINGERPRINT, fingerprint)
+        tx.append([*entries, Entry(kind="configured", at=now, detail={"fingerprint": fingerprint})])
     return [entry.rule for entry in entries]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InForce:
+    """A config by its fingerprint, and since when it was in force."""
+
+    fingerprint: str
+    since: datetime
+
+
+def in_force(state: StateReader, since: datetime | None, until: datetime | None) -> list[InForce]:
+    """The configs of a period, `until` exclusive, oldest first: the one that it began under and each that came then.
+
+    One from before fingerprints were journalled is not known.
+    """
+    found: list[InForce] = []
+    for entry in state.recent(Selection(kind="configured", until=until)):
+        found.append(InForce(fingerprint=str(entry.detail["fingerprint"]), since=entry.at))
+        if since is not None and entry.at <= since:
+            break
+    return found[::-1]

@@ -90,7 +90,7 @@ def pause(store: Store, now: datetime, reason: str, until: datetime | None, oper
             },
         )
         ends = {"until": until.isoformat()} if until else {}
-        tx.append([Entry(kind="paused", at=now, reason=reason, operator=operator, detail=ends)])
+        tx.append([Entry(kind="paused", at=now, operator=operator, detail=ends).because(reason)])
 
 
 def resume(store: Store, now: datetime, reason: str, operator: str, approve: str | None) -> str:
@@ -115,10 +115,9 @@ def resume(store: Store, now: datetime, reason: str, operator: str, approve: str
                 Entry(
                     kind="approved" if approve else "resumed",
                     at=now,
-                    reason=reason,
                     operator=operator,
                     detail={"fingerprint": approve} if approve else {},
-                )
+                ).because(reason)
             ]
         )
     if approve is not None and halted is not None:

@@ -198,7 +198,7 @@ def unlink(store: Store, now: datetime, task_id: str, reason: str, operator: str
     with store.transaction() as tx:
         tx.drop_links([link.key])
         tx.save_tombstones(
-            [Tombstone(crm_id=task_id, work_id=link.work.id, reason=reason, manual=True, at=now, link=link)]
+            [Tombstone(crm_id=task_id, work_id=link.work.id, reason="on request", manual=True, at=now, link=link)]
         )
         tx.save_claims([Claim(work_id=link.work.id, crm_id=task_id, created=None, reported=True)])
         tx.clear_attention(_entries_of(store, [link]))
@@ -210,9 +210,9 @@ def unlink(store: Store, now: datetime, task_id: str, reason: str, operator: str
                     at=now,
                     crm_id=task_id,
                     work_id=link.work.id,
-                    reason=reason or "on request",
+                    reason="on request",
                     operator=operator,
-                )
+                ).because(reason)
             ]
         )
     return Done(
@@ -335,10 +335,9 @@ def ack(store: Store, now: datetime, operator: str, reason: str, *, task: str | 
                 crm_id=entry.id if entry.side is Side.CRM else None,
                 work_id=entry.id if entry.side is Side.WORK else None,
                 field=entry.field,
-                reason=reason,
                 operator=operator,
                 detail={"code": entry.code.value},
-            )
+            ).because(reason)
             for entry in found
         )
     return Done(say("{count} entries are dismissed until their content changes", count=len(found)))

@@ -35,7 +35,7 @@ from reconciler.core.model import (
     Tombstone,
     Verdict,
 )
-from reconciler.core.search import Selection, Titled
+from reconciler.core.search import Retitled, Selection, Titled
 
 Visit = Callable[[Sequence[Record]], None]
 """Called with each page as it arrives. A row may come more than once; the later call is the newer one."""
@@ -192,6 +192,10 @@ class StateReader(Protocol):
 
     def titled(self) -> Iterator[Titled]:
         """Every title that is known: of links (both sides' if they differ), candidates and attention entries."""
+        ...
+
+    def retitled(self, crm_ids: Collection[str]) -> Iterator[Retitled]:
+        """What the journal says about the titles of these tasks, oldest first."""
         ...
 
     def extent(self, after: int = 0) -> Extent:

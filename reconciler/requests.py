@@ -120,13 +120,14 @@ class Said:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Means:
-    """What it takes to carry out a request. `identity` says which connection `sides` leads to; `guard` is called before
-    every batch of writes and raises to prevent it."""
+    """What it takes to carry out a request. `identity` says which connection `sides` leads to, `people` are the other
+    spellings of people in the config; `guard` is called before every batch of writes and raises to prevent it."""
 
     store: Store
     clock: Clock
     sides: Sides
     identity: Mapping[str, str]
+    people: Mapping[str, str]
     guard: Callable[[], None] = lambda: None
 
 
@@ -159,7 +160,7 @@ async def _perform(request: Request, operator: str, means: Means) -> Said:
         case Resume():
             return await _resume(request, operator, means)
         case Erase():
-            subject = Subject(task=request.task, item=request.item, person=request.person)
+            subject = Subject(task=request.task, item=request.item, person=request.person, people=means.people)
             return Said(out=tuple(erase(store, subject, reason=request.reason, operator=operator, now=now)))
         case Link():
             return _done(await _link(request, operator, means))

@@ -60,7 +60,7 @@ async def prove(
         )
     now = connection.clock.now()
     detail = {"proven": len(proven), "pairs": count, "identity": dict(identity)}
-    proof = Entry(kind="tenant_proven", at=now, reason=reason, operator=operator, detail=detail)
+    proof = Entry(kind="tenant_proven", at=now, operator=operator, detail=detail).because(reason)
     with store.transaction() as tx:
         tx.set_fact("identity", dict(identity))
         for side in Side:

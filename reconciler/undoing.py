@@ -274,9 +274,8 @@ async def _carry_out(
                 old=change.before,
                 new=change.after,
                 rule=order.rule,
-                reason=order.reason,
                 operator=order.operator,
-            )
+            ).because(order.reason)
             for update in updates
             for change in update.changes
         )

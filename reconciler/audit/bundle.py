@@ -1,7 +1,7 @@
 """A bundle: a period of the journal as files that can be handed over, read without this program and checked offline.
 
     entries.jsonl         one entry a line in canonical JSON, with its seals and, unless left out, values and secrets
-    manifest.json         which piece of the chain this is, of which connection, under which config
+    manifest.json         which piece of the chain this is, of which connection, under which configs
     checkpoints/N.txt     statements of how far the journal went, each with the N.txt.minisig that signs it
     signing-key.pub       the public key, for `minisign -V -p signing-key.pub -m checkpoints/N.txt`
     index.html            the same entries for a person; it is no part of the proof
@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import os
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from io import TextIOWrapper
@@ -43,7 +43,8 @@ class Manifest:
     """`first` to `last` are the entries (none if `last` is smaller), `previous` is the hash that the first continues.
 
     `since`, `until` and `made_at` are ISO 8601; `config` is the fingerprint of the settings at the export, `configs`
-    those named by the entries. `to_the_end`: the journal had no later entry.
+    are those that were in force in the period, oldest first, each with `since`. `to_the_end`: the journal had no later
+    entry.
     """
 
     connection: str
@@ -56,6 +57,7 @@ class Manifest:
     to_the_end: bool
     personal: bool
     config: str
+    configs: Sequence[Mapping[str, str | None]] = ()
     format: str = FORMAT
 
 

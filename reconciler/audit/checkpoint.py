@@ -64,12 +64,13 @@ def now_of(state: StateReader, connection: str, now: datetime) -> Statement:
 
 
 def renew(store: Store, connection: str, key: minisign.SecretKey, now: datetime) -> bool:
-    """Make a checkpoint if the journal has grown and the last one is a day or a thousand entries old."""
+    """Make a checkpoint if the journal has grown and the last one is a day or a thousand entries old, or was made by a
+    clock that has been set back since."""
     last, statement = store.last_checkpoint(), now_of(store, connection, now)
     entry = statement.entries
     if entry == (last.entry if last else 0):
         return False
-    if last and now - last.at < EVERY and entry - last.entry < EVERY_ENTRIES:
+    if last and last.at <= now < last.at + EVERY and entry - last.entry < EVERY_ENTRIES:
         return False
     made = Checkpoint(entry=entry, at=now, document=statement.text(), signature=statement.signed(key).text())
     with store.transaction() as tx:

@@ -7,13 +7,13 @@ chain holds. What a linked pair needs to be kept equal stays: `inventory` lists 
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from itertools import islice, takewhile
+from itertools import chain, islice, takewhile
 from typing import Any, Final
 
+from reconciler.core import text
 from reconciler.core.model import Attention, Entry, Link, Side, Tombstone
 from reconciler.core.search import Selection
 from reconciler.errors import UsageError
@@ -26,34 +26,48 @@ SLICE: Final = 1000
 THROUGH: Final = "erased_through"
 """The fact that says up to which entry everything was erased for its age."""
 
+IN_LOG: Final = "erased_in_log"
+"""The fact that the database's log may still hold what was erased: stored with the erasure, gone with the log."""
+
+
+LABEL: Final = re.compile(r"\s*(\S.*?)\s*\(([^()]+)\)\s*")
+"""A person as both systems show one: a name, and behind it the employee code."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """Whose values are to be erased: exactly one of a CRM task, a work item, or a person's employee code."""
+    """Whose values are to be erased: exactly one of a CRM task, a work item, or a person by any name or id.
+
+    `people` are the config's other spellings of people.
+    """
 
     task: str | None = None
     item: str | None = None
     person: str | None = None
+    people: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if sum(one is not None for one in (self.task, self.item, self.person)) != 1:
+        named = [one for one in (self.task, self.item, self.person) if one is not None]
+        if len(named) != 1 or not named[0].strip():  # an empty one would be a part of everything
             raise UsageError(say("give exactly one of --task, --item and --person"))
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What the state holds about a subject and would lose; `linked` are the CRM ids of pairs that keep their values."""
+    """What the state holds about a subject and would lose; `linked` are the CRM ids of pairs that keep their values,
+    `spellings` everything that was taken for the same person."""
 
     entries: tuple[int, ...]
     tombstones: tuple[Tombstone, ...]
     attention: tuple[Attention, ...]
     linked: tuple[str, ...]
+    spellings: tuple[str, ...] = ()
 
 
 def find(state: StateReader, subject: Subject) -> Found:
     """Everything that an erasure of `subject` destroys, and what it leaves."""
     if subject.person is not None:
-        return _of_person(state, subject.person)
+        return _of_person(state, subject.person, subject.people)
     return _of_record(state, subject)
 
 
@@ -77,9 +91,10 @@ def _of_record(state: StateReader, subject: Subject) -> Found:
     )
 
 
-def _of_person(state: StateReader, code: str) -> Found:
-    """Wherever the code, or a name that stands with it as «Name (CODE)», occurs as a whole word."""
-    mentions = _mentions({code, *_names(state, code)})
+def _of_person(state: StateReader, person: str, people: Mapping[str, str]) -> Found:
+    """Wherever one of the person's spellings occurs as a whole word."""
+    spellings = _spellings(state, person, people)
+    mentions = _mentions(spellings)
     entries: list[int] = []
     buried: list[str] = []
     for entry in state.entries(Selection()):
@@ -95,6 +110,7 @@ def _of_person(state: StateReader, code: str) -> Found:
         tombstones=tuple(graves),
         attention=_unneeded(state, noted),
         linked=tuple(linked),
+        spellings=spellings,
     )
 
 
@@ -107,23 +123,48 @@ def _unneeded(state: StateReader, entries: list[Attention]) -> tuple[Attention, 
     return tuple(one for one in entries if one.id and (one.side, one.id) not in wanted)
 
 
-def _names(state: StateReader, code: str) -> set[str]:
-    label = re.compile(rf"\s*(\S.*?)\s*\({re.escape(_plain(code))}\)\s*")
-    return {
-        found[1]
-        for texts in (*map(_texts, state.entries(Selection())), *map(_link_texts, _links(state)))
-        for text in texts
-        if (found := label.fullmatch(_plain(text)))
-    }
+def _spellings(state: StateReader, person: str, people: Mapping[str, str]) -> tuple[str, ...]:
+    """The person as given, all that [people] takes for the same one, and the names that stand with one of these as
+    «Name (CODE)». Raises `UsageError` for a name that [people] does not know and that stands with several codes.
+    """
+    wanted, known = text.word(person), _alike([person], people)
+    if len(known) == 1:
+        meant = (code for label, name, code in _labels(state) if wanted in (text.word(label), text.word(name)))
+        codes = {text.word(code): code for code in meant}
+        if len(codes) > 1:
+            several = ", ".join(sorted(codes.values()))
+            raise UsageError(
+                say("{person} may be several people: {several}; give the code", person=person, several=several)
+            )
+        known = _alike([person, *codes.values()], people)
+    beside = {text.word(name): name for _, name, code in _labels(state) if text.word(code) in known}
+    return tuple((known | beside | known).values())
+
+
+def _alike(names: Iterable[str], people: Mapping[str, str]) -> dict[str, str]:
+    """These and everything that [people] takes for the same person, by comparable form."""
+    known = {text.word(name): name for name in names}
+    size = 0
+    while len(known) > size:
+        size = len(known)
+        for pair in people.items():
+            if any(text.word(one) in known for one in pair):
+                for one in pair:
+                    known.setdefault(text.word(one), one)
+    return known
+
+
+def _labels(state: StateReader) -> Iterator[tuple[str, str, str]]:
+    """Each value that reads «Name (CODE)», whole and in its two parts."""
+    for texts in chain(map(_texts, state.entries(Selection())), map(_link_texts, _links(state))):
+        for value in texts:
+            if found := LABEL.fullmatch(value):
+                yield found[0].strip(), found[1], found[2]
 
 
 def _mentions(spellings: Iterable[str]) -> Callable[[Iterable[str | None]], bool]:
-    word = re.compile("|".join(rf"(?<!\w){re.escape(_plain(one))}(?!\w)" for one in sorted(spellings)))
-    return lambda texts: any(word.search(_plain(text)) for text in texts if text)
-
-
-def _plain(text: str) -> str:
-    return unicodedata.normalize("NFC", text).casefold()
+    word = re.compile("|".join(rf"(?<!\w){re.escape(text.word(one))}(?!\w)" for one in spellings))
+    return lambda texts: any(word.search(text.word(one)) for one in texts if one)
 
 
 def _links(state: StateReader) -> Iterator[Link]:
@@ -162,7 +203,8 @@ def erase(store: Store, subject: Subject, *, reason: str, operator: str, now: da
     found = find(store, subject)
     with store.transaction() as tx:
         count = tx.erase(found.entries)
-        tx.save_tombstones(replace(grave, link=None) for grave in found.tombstones)
+        tx.set_fact(IN_LOG, True)
+        tx.save_tombstones(_emptied(grave) for grave in found.tombstones)
         tx.clear_attention(found.attention)
         tx.append(
             [
@@ -171,7 +213,6 @@ def erase(store: Store, subject: Subject, *, reason: str, operator: str, now: da
                     at=now,
                     crm_id=subject.task,
                     work_id=subject.item,
-                    reason=reason,
                     operator=operator,
                     rule="on request",
                     detail={
@@ -180,21 +221,31 @@ def erase(store: Store, subject: Subject, *, reason: str, operator: str, now: da
                         "attention": len(found.attention),
                         "person": subject.person is not None,
                     },
-                )
+                ).because(reason)
             ]
         )
-    clean = store.rewrite()
+    clean = _forget_log(store, emptied=store.rewrite())
     yield say("the personal values of {count} journal entries are erased; the hash chain holds", count=count)
     yield from others(found)
     if not clean:
         yield say(
-            "another reader still holds the old state open, so its log still has the old bytes; run the same again when"
-            " it has ended"
+            "another reader still holds the old state open, so its log still has the old bytes; the first cycle after"
+            " it has ended empties the log"
         )
 
 
+def _emptied(grave: Tombstone) -> Tombstone:
+    """That the pair was unlinked, and nothing else; the reason of a manual one was once kept as it was typed."""
+    return replace(grave, link=None, reason="on request" if grave.manual else grave.reason)
+
+
 def others(found: Found) -> Iterator[str]:
-    """What beside the journal is erased, and what stays."""
+    """Who was understood, what beside the journal is erased, and what stays."""
+    if found.spellings:
+        yield say(
+            "understood as one person: {spellings}; who left counts with the successor whom [people] names",
+            spellings=", ".join(f"«{one}»" for one in found.spellings),
+        )
     if found.tombstones or found.attention:
         yield say(
             "also erased: the values of {graves} unlinked pairs and {entries} attention entries",
@@ -215,9 +266,16 @@ def retire(store: Store, now: datetime, retention: timedelta) -> int:
     """Erase the values of the oldest entries that are older than `retention`, at most a slice; returns how many.
 
     It goes on behind the last one that was done and stops at the first that is younger. The journal says that it was
-    done, once a slice.
+    done, once a slice. A log that still holds what any erasure destroyed is emptied.
     """
-    limit, behind = now - retention, store.fact(THROUGH) or 0
+    count = _erase_old(store, now, now - retention)
+    if store.fact(IN_LOG):
+        _forget_log(store, emptied=store.empty_log())
+    return count
+
+
+def _erase_old(store: Store, now: datetime, limit: datetime) -> int:
+    behind = store.fact(THROUGH) or 0
     oldest = next(store.entries(Selection(entry=behind + 1)), None)
     if oldest is None or oldest.at >= limit:
         return 0
@@ -228,6 +286,7 @@ def retire(store: Store, now: datetime, retention: timedelta) -> int:
         count = tx.erase(due)
         tx.set_fact(THROUGH, old[-1][0])
         if count:
+            tx.set_fact(IN_LOG, True)
             tx.append(
                 [
                     Entry(
@@ -238,6 +297,11 @@ def retire(store: Store, now: datetime, retention: timedelta) -> int:
                     )
                 ]
             )
-    if count:
-        store.empty_log()
     return count
+
+
+def _forget_log(store: Store, *, emptied: bool) -> bool:
+    if emptied:
+        with store.transaction() as tx:
+            tx.set_fact(IN_LOG, None)
+    return emptied

@@ -11,11 +11,12 @@ from pathlib import Path
 from reconciler import minisign
 from reconciler.audit.bundle import Files, Manifest, write_bundle
 from reconciler.audit.verifying import counted
+from reconciler.configured import in_force
 from reconciler.core.model import Entry
 from reconciler.core.search import Selection
 from reconciler.message import Translate
 from reconciler.ports import StateReader
-from reconciler.report.data import entry_data
+from reconciler.report.data import entry_data, utc
 from reconciler.report.journal import page
 from reconciler.store.journal import GENESIS
 
@@ -40,6 +41,7 @@ def export_bundle(
     if `target` exists or cannot be made.
     """
     first, last = state.span(since, until)
+    configs = [{"fingerprint": one.fingerprint, "since": utc(one.since)} for one in in_force(state, since, until)]
     before = next(state.chain(first - 1, first - 1))["hash"] if first > 1 else GENESIS
     manifest = Manifest(
         connection=connection,
@@ -52,10 +54,11 @@ def export_bundle(
         to_the_end=last == state.head()[0],
         personal=personal,
         config=config,
+        configs=configs,
     )
     rows = counted(state.chain(first, last), progress)
     shown = (entry_data(one if personal else _anonymous(one)) for one in _entries(state, first, last))
-    index = page(shown, translate, title=connection, made_at=made_at)
+    index = page(shown, translate, title=connection, made_at=made_at, configs=configs)
     kept = [one for one in state.checkpoints() if first - 1 <= one.entry]
     with Files(target) as files:
         write_bundle(files, manifest, rows, index, kept, key)

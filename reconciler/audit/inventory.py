@@ -24,8 +24,11 @@ class Kept:
 TABLES: Final = (
     Kept(
         "journal",
-        say("old and new values, the values behind decisions, who edited, who ran a command"),
-        say("`erase`, or [journal] retention; ids, times, kinds and typed reasons stay, because the chain covers them"),
+        say("old and new values, the values behind decisions, who edited, who ran a command and the reason typed"),
+        say(
+            "`erase`, or [journal] retention; ids, times, kinds and the reasons that an earlier version put there stay,"
+            " because the chain covers them"
+        ),
     ),
     Kept(
         "link",

@@ -51,6 +51,7 @@ async def _perform(settings: Settings, request: Request) -> Said:
             clock=app.REAL.clock,
             sides=lambda: app.connect_writing(settings),
             identity=app.identity(settings),
+            people=settings.people,
         )
         return await perform(request, app.operator(), means)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -164,8 +165,8 @@ def export(config_path: str | None, since: str | None, until: str | None, output
 @config_option
 @click.option("--task", help="What the journal says about this CRM task and its work items.")
 @click.option("--item", help="What it says about this work item and its CRM tasks.")
-@click.option("--person", metavar="CODE", help="Every entry that names the person with this employee code.")
-@click.option("--reason", help="Why; kept in the journal for good, so no names here.")
+@click.option("--person", metavar="WHO", help="Every entry that names this person: employee code, name or e-mail.")
+@click.option("--reason", help="Why; kept in the journal.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be erased and what would stay.")
 @ending
 def erase(
@@ -181,7 +182,7 @@ def erase(
 
         settings = app.load(config_path, os.environ)
         with app.reading_state(settings) as state:
-            found = find(state, subject)
+            found = find(state, replace(subject, people=settings.people))
         tell(say("the values of {count} journal entries would be erased; nothing was", count=len(found.entries)))
         for line in others(found):
             tell(line)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,9 +15,6 @@ from reconciler.cli.looking import moment_of
 from reconciler.cli.progress import bar
 from reconciler.cli.speaking import document, spoken, tell, translate
 from reconciler.message import say
-
-LATELY: Final = timedelta(days=30)
-"""What the summary of a dry run says of earlier cycles is about so long."""
 
 if TYPE_CHECKING:
     from reconciler.ports import StateReader
@@ -41,7 +37,9 @@ FORMS = ("text", "json", "csv", "html", "xlsx")
 @click.option("--until", metavar="D", help="Up to this day (included) or moment; default: now.")
 @click.option("--sample", type=click.IntRange(min=0), default=0, help="Draw so many changes, to be checked by hand.")
 @click.option("--seed", type=int, default=0, help="The same seed draws the same sample.")
-@click.option("--mask", "masked", is_flag=True, help="Replace titles, descriptions and people by pseudonyms.")
+@click.option(
+    "--mask", "masked", is_flag=True, help="Pseudonyms for titles, descriptions and people; no typed reasons."
+)
 @ending
 def report(
     config_path: str | None,
@@ -106,6 +104,7 @@ async def _dry(settings: Settings, kind: str, output: Path | None, exit_code: bo
     from reconciler.report.dry_document import dry_document
     from reconciler.report.fidelity import fidelity
     from reconciler.report.render import as_json
+    from reconciler.report.summary import LATELY
 
     with app.reading_state(settings) as state:
         app.check_identity(settings, state)

@@ -8,12 +8,15 @@ status words stay as they were typed. So equal things are equal inside, and ever
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, NewType
 from zoneinfo import ZoneInfo
+
+from reconciler.core.text import clean
+from reconciler.message import say
 
 ZONE: Final = ZoneInfo("Asia/Ho_Chi_Minh")
 
@@ -443,14 +446,19 @@ class TaskGroup:
     name: str
 
 
+TYPED: Final = "typed"
+"""The `reason` of a journal entry whose reason a person typed."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One line of the journal. `id`, `previous` and `hash` are the store's; `side` is where something was written.
 
     `old` and `new` are raw values, `changed_by` whom the giving side names as its last editor, `operator` who ran a
     command. `detail` holds what a machine may want besides: ids, counts, stamps; never a personal value or a secret.
-    `inputs` are the field values that a decision was made from. `erased`: the personal values (`old`, `new`,
-    `changed_by`, `operator`, `inputs`) were there once and are no more.
+    `inputs` are the field values that a decision was made from, or the reason that a person typed (`because`); `reason`
+    is a word of ours. `erased`: the personal values (`old`, `new`, `changed_by`, `operator`, `inputs`) were there once
+    and are no more.
     """
 
     kind: str
@@ -474,6 +482,23 @@ class Entry:
     erased: bool = False
     previous: str = ""
     hash: str = ""
+
+    def because(self, typed: str) -> Entry:
+        """The same with the reason that a person typed, if there is one. It may name somebody, so it is no `reason`,
+        which could never be erased."""
+        return replace(self, reason=TYPED, inputs={"reason": clean(typed)}) if typed else self
+
+    @property
+    def why(self) -> str:
+        """The reason as people read it: ours, or the one that a person typed."""
+        if self.reason != TYPED:
+            return self.reason
+        return say("erased") if self.erased else str(self.inputs.get("reason", self.reason))
+
+    @property
+    def commanded(self) -> bool:
+        """Whether a person ordered it, also if it was erased who."""
+        return self.operator is not None or self.reason == TYPED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
@@ -17,6 +18,29 @@ class Titled:
     crm_id: str | None = None
     work_id: str | None = None
     title: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retitled:
+    """What a journal entry says about a CRM task's title: it was `old` before and `new` then; "" where it is silent."""
+
+    entry: int
+    crm_id: str
+    old: str = ""
+    new: str = ""
+
+
+def title_at(known: Iterable[Retitled], entry: int) -> str:
+    """The title of a task at a journal entry, by what the journal says of it, oldest first; "" if that is nothing.
+
+    It is what the last one before left; without one, what the next one found, or what it gave to a new record.
+    """
+    left = ""
+    for one in known:
+        if one.entry >= entry and (left or one.old or one.new):
+            return left or one.old or one.new
+        left = one.new or left
+    return left
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,11 @@ def word(text: str | None) -> str:
     return unicodedata.normalize("NFC", text or "").strip().casefold()
 
 
+def clean(text: str) -> str:
+    """The text with lone surrogates and U+0000 replaced, which not every database takes; only for what is shown."""
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "?")
+
+
 def shrunk(sent: str, read: str) -> bool:
     """Whether `read` is a known server rewrite of `sent`: trimmed, normalised, cut to a prefix, or with entities."""
     if body(sent).strip() == body(read).strip():

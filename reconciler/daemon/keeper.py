@@ -322,6 +322,7 @@ class Keeper:
             clock=clock,
             sides=self._open_sides,
             identity=app.identity(self.settings),
+            people=self.settings.people,
             guard=self.stop.check,
         )
         return await perform(request, operator, means)

@@ -34,9 +34,6 @@ from reconciler.store import verify
 Connections = Callable[[], Sequence[Settings]]
 View = Callable[[Visit], Response]
 
-AT_ONCE: Final = 20_000
-"""Journal entries up to which the totals are counted whenever the page is opened: a second of work."""
-
 EXPORT: Final = 1_000
 """Lines of an export that are sent at a time."""
 
@@ -151,7 +148,7 @@ class _Page:
         with app.reading_state(seen.settings) as state:
             found, head = views.lines(state, wanted, seen.before()), views.head(state)
         counting = partial(_totals, seen.settings, period, self._world)
-        small = head is None or head["id"] <= AT_ONCE
+        small = head is None or head["id"] <= views.AT_ONCE
         totals = self._on_request(seen, "totals", counting, of=period, unasked=small)
         checked = self._on_request(seen, "verify", partial(_checked, seen.settings))
         values = {"found": found, "head": head, "totals": totals, "period": period, "checked": checked}
@@ -167,7 +164,7 @@ class _Page:
 
     def dry_run(self, seen: Visit) -> Response:
         errand = self._on_request(seen, "run", partial(_dry_run, seen.settings, self._world))
-        return self._html("dry_run.html", seen, {"errand": errand, "summarised": views.summarised})
+        return self._html("dry_run.html", seen, {"errand": errand})
 
     def _on_request(
         self, seen: Visit, name: str, work: Callable[[], Json], *, of: Hashable = None, unasked: bool = False
@@ -193,7 +190,7 @@ def _dry_run(settings: Settings, world: app.World) -> Json:
         with app.reading_state(settings) as state:
             app.check_identity(settings, state)
             async with app.connect(settings, world) as connection:
-                return await dry_run(connection, state)
+                return views.summarised(await dry_run(connection, state), state, world.clock.now())
 
     return asyncio.run(work())
 

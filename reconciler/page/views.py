@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from itertools import islice
 from typing import Any, Final
 
@@ -9,16 +10,22 @@ from reconciler.core.model import Field, Side
 from reconciler.core.search import Selection
 from reconciler.ports import StateReader
 from reconciler.report.data import Json, entry_data, pair_data
+from reconciler.report.fidelity import fidelity
 from reconciler.report.finding import find
-from reconciler.report.summary import dry_summary
+from reconciler.report.summary import LATELY, Integrity, dry_summary
+from reconciler.store import verify
 
 ROWS: Final = 100
 """Journal entries on one page."""
+
+AT_ONCE: Final = 20_000
+"""Journal entries that are read without being asked for: a second of work."""
 
 KINDS: Final = (
     "drafted", "intent", "created", "linked", "unlinked", "conflict", "bases", "server_answer", "overwritten",
     "refused", "set_aside", "dropped", "unclear", "not_applied", "marked", "told", "restore", "revert", "retry",
     "acknowledged", "tombstone_lifted", "bases_voided", "halted", "approved", "resumed", "paused", "apply", "config",
+    "configured",
     "connected", "rebuilt", "tenant_proven", "day",
 )  # fmt: skip
 """The kinds of journal entries, in the order of the filter."""
@@ -62,9 +69,18 @@ def lines(state: StateReader, wanted: Selection, before: int | None) -> Json:
     return {"rows": rows, "further": rows[-1]["id"] if len(found) > ROWS else None}
 
 
-def summarised(report: Json) -> Json:
-    """A dry run with its summary for management, and its operations by direction."""
-    return {**report, "management": dry_summary(report), "by_direction": by_direction(report)}
+def summarised(report: Json, state: StateReader, now: datetime, *, at_most: int = AT_ONCE) -> Json:
+    """A dry run with its summary for management, and its operations by direction.
+
+    For the summary the journal is read, unless that is more than `at_most` entries: it then says what was not checked.
+    """
+    since = now - LATELY
+    first, last = state.span(since, None)
+    kept = fidelity(state.journal(since=since)) if last - first < at_most else None
+    entries = state.head()[0]
+    integrity = Integrity(entries, str(verify(state) or "")) if entries <= at_most else None
+    summary = dry_summary(report, fidelity=kept, integrity=integrity)
+    return {**report, "management": summary, "by_direction": by_direction(report)}
 
 
 def by_direction(report: Json) -> list[tuple[str, list[Json]]]:

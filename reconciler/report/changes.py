@@ -122,7 +122,7 @@ def _row(entry: Entry, kind: str, *, outcome: str) -> Json:
         "before": plain(entry.old),
         "after": plain(entry.new),
         "rule": entry.rule,
-        "reason": entry.reason,
+        "reason": entry.why,
         "winner": side.other.value if conflict else None,
         "loser": side.value if conflict else None,
         **stamps,

@@ -162,7 +162,7 @@ def entry_data(entry: Entry) -> Json:
         "old": plain(entry.old),
         "new": plain(entry.new),
         "rule": entry.rule,
-        "reason": entry.reason,
+        "reason": entry.why,
         "changed_by": entry.changed_by,
         "operator": entry.operator,
         "restorable": restorable(entry),

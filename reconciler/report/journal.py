@@ -54,8 +54,11 @@ def as_html(rows: Rows, translate: Translate) -> Iterator[str]:
     return page(rows, translate, title="")
 
 
-def page(rows: Rows, translate: Translate, *, title: str, made_at: datetime | None = None) -> Iterator[str]:
-    """A readable page of entries, in parts; `title` is the connection's name."""
+def page(
+    rows: Rows, translate: Translate, *, title: str, made_at: datetime | None = None, configs: Rows = ()
+) -> Iterator[str]:
+    """A readable page of entries, in parts; `title` is the connection's name, `configs` are the fingerprints of the
+    configs that were in force, with `since`."""
     environment = Environment(loader=PackageLoader("reconciler.report"), autoescape=True, trim_blocks=True)
 
     def value(given: object, field: str | None) -> str:
@@ -68,7 +71,8 @@ def page(rows: Rows, translate: Translate, *, title: str, made_at: datetime | No
     }
     language = translate("language:en").removeprefix("language:")
     template = environment.get_template("journal.html")
-    return template.generate(rows=rows, title=title, made_at=utc(made_at), _=translate, language=language)
+    shared = {"title": title, "made_at": utc(made_at), "configs": configs, "language": language}
+    return template.generate(rows=rows, _=translate, **shared)
 
 
 def history_document(rows: Rows, *, connection: str, made_at: datetime, query: str) -> Document:
@@ -130,8 +134,9 @@ def _entry_line(row: Json) -> str:
                 new=shown(row["new"], row["field"]),
             )
         )
-    if row["rule"] or row["reason"]:
-        parts.append(joined(["[", word(row["rule"] or row["reason"]), "]"], ""))
+    marks = [word(mark) for mark in (row["rule"], row["reason"]) if mark]
+    if marks:  # of a command both: its reason is a person's
+        parts.append(joined(["[", joined(marks if row["operator"] else marks[:1], ": "), "]"], ""))
     if row["operator"] or row["changed_by"]:
         parts.append(say("by {person}", person=row["operator"] or row["changed_by"]))
     return joined(parts, " ")

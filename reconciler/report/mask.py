@@ -1,7 +1,7 @@
 """Pseudonyms for a report that leaves the house: titles, descriptions, names and employee codes.
 
 The same value has the same pseudonym within one report, and another one in the next: the key is drawn for each report
-and thrown away. Status words, days, ids and the reasons that operators typed stay as they are.
+and thrown away. What somebody typed as a reason is left out. Status words, days, ids and words of ours stay.
 """
 
 from __future__ import annotations
@@ -22,8 +22,11 @@ VALUES: Final = ("before", "after", "read", "old", "new", "base", "crm", "work")
 TEXTS: Final = ("overwritten", "told")
 """Kinds of journal entries whose old value a person may have typed."""
 
-SPOKEN: Final = ("message", "words")
-"""Sentences that may quote a value."""
+SPOKEN: Final = ("message", "words", "lift_reason")
+"""Sentences that may quote a value or name somebody."""
+
+OURS: Final = ("on request", "other_tenant")
+"""Reasons of commands that nobody typed."""
 
 SETTINGS: Final = ("people", "pilot", "routes")
 """Parts of the config that may name people."""
@@ -50,7 +53,8 @@ class Mask:
         personal = row.get("field") in PERSONAL or row.get("kind") in TEXTS or row.get("outcome") in TEXTS
         if personal:
             masked |= {name: self.value(row[name]) for name in VALUES if name in row}
-        masked |= {name: say("(masked)") for name in SPOKEN if row.get(name)}
+        typed = ("reason",) if row.get("operator") and row.get("reason") not in OURS else ()
+        masked |= {name: say("(masked)") for name in (*SPOKEN, *typed) if row.get(name)}
         masked |= {name: {} for name in ("detail", "inputs") if name in row}
         if str(row.get("rule", "")).split(".")[0] in SETTINGS:
             masked |= {name: self.value(row[name]) for name in ("old", "new") if name in row}

@@ -1,16 +1,16 @@
 """The report over a period: what really happened, from the journal, with totals that can be checked.
 
 `period_data` is the bounded part (totals, days, halts, config changes); what may be long (changes, commands,
-exceptions) is iterated, so a journal of any length takes the same memory. The journal holds no titles: `titled` takes
-the present ones from the links.
+exceptions) is iterated, so a journal of any length takes the same memory. A row has the title that its task had then,
+as far as the journal knows it, else the present one.
 """
 
 from __future__ import annotations
 
 import hashlib
 import heapq
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from itertools import islice
@@ -19,12 +19,13 @@ from typing import Any, Final
 from reconciler.core.daybook import Day, day_in, day_of
 from reconciler.core.evidence import evidence_of
 from reconciler.core.model import ZONE, Code, Entry, Side
+from reconciler.core.search import Retitled, title_at
 from reconciler.ports import StateReader
 from reconciler.report.changes import LINKING, Joiner, changes
 from reconciler.report.data import Json, corrected, entry_data, offsets_of, pairs, utc, watermarks
 from reconciler.report.fidelity import Fidelity, deviations
 
-TITLES_AT_ONCE: Final = 500
+TITLES_AT_ONCE: Final = 200
 
 EXCEPTIONS: Final = frozenset(
     {
@@ -32,7 +33,7 @@ EXCEPTIONS: Final = frozenset(
         "dropped", "bases_voided", "halted",
     }
 )  # fmt: skip
-"""Journal entries that an auditor may want to look at one by one; an unlinking without an operator is one too."""
+"""Journal entries that an auditor may want to look at one by one; an unlinking that nobody ordered is one too."""
 
 ROWS: Final = ("entries", "changes", "commands", "exceptions", "deviations")
 """What is counted of a period's rows."""
@@ -155,7 +156,7 @@ def period_changes(state: StateReader, period: Period) -> Iterator[Json]:
 
 def period_commands(state: StateReader, period: Period) -> Iterator[Json]:
     """Every command of an operator, with the reason that was given."""
-    return (entry_data(one) for one in _entries(state, period) if one.operator is not None)
+    return (entry_data(one) for one in _entries(state, period) if one.commanded)
 
 
 def period_exceptions(state: StateReader, period: Period) -> Iterator[Json]:
@@ -171,7 +172,7 @@ def period_deviations(state: StateReader, period: Period) -> Iterator[Json]:
 
 def exceptional(entry: Entry) -> bool:
     """Whether an entry is one of the exceptions."""
-    return entry.kind in EXCEPTIONS or (entry.kind == "unlinked" and entry.operator is None)
+    return entry.kind in EXCEPTIONS or (entry.kind == "unlinked" and not entry.commanded)
 
 
 def _entries(state: StateReader, period: Period) -> Iterator[Entry]:
@@ -179,13 +180,20 @@ def _entries(state: StateReader, period: Period) -> Iterator[Entry]:
 
 
 def titled(state: StateReader, rows: Iterable[Json]) -> Iterator[Json]:
-    """The rows with the present title of their pair; empty where there is no such pair any more."""
+    """The rows with the title that their pair had then, else its present one; empty if neither is known."""
     source = iter(rows)
     while some := list(islice(source, TITLES_AT_ONCE)):
-        links = state.links_by(Side.CRM, {row["crm_id"] for row in some if row["crm_id"]})
-        for row in some:
-            link = links.get(row["crm_id"] or "")
-            yield {**row, "title": link.title if link else ""}
+        title = _titles(state, {row["crm_id"] for row in some if row["crm_id"]})
+        yield from ({**row, "title": title(row["crm_id"] or "", row["id"])} for row in some)
+
+
+def _titles(state: StateReader, tasks: Collection[str]) -> Callable[[str, int], str]:
+    """Tells the title of one of these tasks at a journal entry."""
+    present = {task: link.title for task, link in state.links_by(Side.CRM, tasks).items()}
+    known: defaultdict[str, list[Retitled]] = defaultdict(list)
+    for one in state.retitled(tasks):
+        known[one.crm_id].append(one)
+    return lambda task, entry: title_at(known[task], entry) or present.get(task, "")
 
 
 def sample(rows: Iterable[Json], size: int, seed: int) -> list[Json]:
@@ -227,7 +235,7 @@ class _Account:
         self.added += linked > 0
         self.removed += linked < 0
         self.rows["entries"] += 1
-        self.rows["commands"] += entry.operator is not None
+        self.rows["commands"] += entry.commanded
         self.rows["exceptions"] += exceptional(entry)
         for row in self.joiner.feed(entry):
             self._count(row)
@@ -268,7 +276,7 @@ class _Account:
             one |= {
                 "until": utc(entry.at),
                 "lifted_by": entry.operator,
-                "lift_reason": entry.reason,
+                "lift_reason": entry.why,
                 "approved": entry.kind == "approved",
             }
 
@@ -314,7 +322,7 @@ def _halt(entry: Entry | None) -> Json:
     return {
         "kind": entry.kind if entry else "halted",
         "since": utc(entry.at) if entry else None,
-        "reason": entry.reason if entry else "",
+        "reason": entry.why if entry else "",
         "operator": entry.operator if entry else None,
         "count": known.get("count"),
         "kinds": known.get("kinds", []),

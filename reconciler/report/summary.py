@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 from reconciler.core.condition import CONDITIONS
@@ -13,8 +14,11 @@ from reconciler.core.model import Side
 from reconciler.message import joined, say, word
 from reconciler.report.document import Json, Summary, count, local, percent, phrase
 
+LATELY: Final = timedelta(days=30)
+"""What the summary of a dry run says of earlier cycles is about so long."""
+
 Fidelity = tuple[int, int]
-"""How many of the last thirty days' cycles did exactly what they had planned, and of how many."""
+"""How many of these days' cycles did exactly what they had planned, and of how many."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from reconciler.core.model import (
     Wanted,
     Written,
 )
+from reconciler.core.text import clean
 from reconciler.message import pack, unpack
 
 Row = dict[str, Any]
@@ -33,11 +34,6 @@ Loaded = Mapping[str, Any]
 
 UNSEEN = "unseen"
 """Key beside the field names in a sparse `seen`: fields of the base that were never seen."""
-
-
-def clean(words: str) -> str:
-    """The text with lone surrogates and U+0000 replaced, which not every database takes; only for what is shown."""
-    return words.encode("utf-8", "replace").decode("utf-8").replace("\0", "?")
 
 
 def clean_or_none(words: str | None) -> str | None:

@@ -22,8 +22,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from reconciler.core.model import Entry
+from reconciler.core.text import clean
 from reconciler.message import say
-from reconciler.store.codec import Row, clean, clean_or_none, moment_out, value_out
+from reconciler.store.codec import Row, clean_or_none, moment_out, value_out
 
 RandomBytes = Callable[[int], bytes]
 """Gives that many unpredictable bytes."""

@@ -26,7 +26,7 @@ from reconciler.core.model import (
     Tombstone,
     Verdict,
 )
-from reconciler.core.search import Selection, Titled
+from reconciler.core.search import Retitled, Selection, Titled
 from reconciler.store import codec, rows
 from reconciler.store.database import Opened
 from reconciler.store.faults import translated
@@ -200,6 +200,12 @@ class SqlReader:
         for entry in self.attention():
             side = "crm_id" if entry.side is Side.CRM else "work_id"
             yield Titled(**{side: entry.id}, title=entry.title)
+
+    def retitled(self, crm_ids: Collection[str]) -> Iterator[Retitled]:
+        columns = (JOURNAL.c.id, JOURNAL.c.crm_id, JOURNAL.c.old, JOURNAL.c.new)
+        titles = select(*columns).where(JOURNAL.c.field == Field.TITLE.value).order_by(JOURNAL.c.id)
+        for row in self._in(titles, JOURNAL.c.crm_id, crm_ids):
+            yield Retitled(entry=row["id"], crm_id=row["crm_id"], old=row["old"] or "", new=row["new"] or "")
 
     def extent(self, after: int = 0) -> Extent:
         entries, head = self.head()

@@ -17,11 +17,11 @@ from reconciler.core.model import (
     Tombstone,
     Verdict,
 )
+from reconciler.core.text import clean
 from reconciler.message import pack, unpack
 from reconciler.store.codec import (
     Loaded,
     Row,
-    clean,
     clean_or_none,
     link_from_json,
     link_json,

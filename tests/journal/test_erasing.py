@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,7 @@ def fill(store: Store, *entries: Entry) -> None:
         tx.append(entries)
 
 
-def erased(store: Store, **subject: str) -> str:
+def erased(store: Store, **subject: Any) -> str:
     said = erase(store, Subject(**subject), reason="Theo yêu cầu", operator="lan", now=at(99))
     return "\n".join(said)
 
@@ -81,11 +82,38 @@ def test_a_reader_that_holds_the_old_state_open_is_told_of(store: Store, tmp_pat
     assert on_disk(tmp_path, SECRET) == []
 
 
+@pytest.mark.parametrize("ending", ["", "\ud83d", " dài" * 5000])
+def test_no_byte_is_left_however_the_value_was_stored(store: Store, tmp_path: Path, ending: str) -> None:
+    """As readable letters, as JSON escapes (half an emoji makes them), and over several pages."""
+    words = {"old": SECRET + ending, "inputs": {"crm": SECRET + ending}}
+    fill(store, *(entry(number, crm_id="7" if number % 2 else "8", **words) for number in range(40)))
+    assert on_disk(tmp_path, SECRET) != []
+    erased(store, task="7")
+    assert retire(store, at(99) + timedelta(days=1), timedelta(days=1)) == 20
+    assert on_disk(tmp_path, SECRET) == []
+
+
+def test_a_log_that_a_reader_kept_is_emptied_by_the_first_cycle_after_it(store: Store, tmp_path: Path) -> None:
+    """Whether it was erased for its age or on request, and also if the process died before the log was emptied."""
+    day, now = timedelta(days=1), at(9) + timedelta(days=1)
+    fill(store, entry(1, crm_id="7", old=SECRET), entry(50, crm_id="8", old=SECRET))
+    reader = open_reader(f"sqlite:///{tmp_path}/state.db")
+    next(reader.entries(Selection()))
+    assert retire(store, now, day) == 1
+    erased(store, task="8")
+    assert "state.db-wal" in on_disk(tmp_path, SECRET)
+    reader.close()
+    assert retire(store, now, day) == 0
+    assert on_disk(tmp_path, SECRET) == []
+    assert retire(store, now, day) == 0
+    assert list(store.extent().kinds.values()) == [2, 2], "emptying the log is no deed of its own"
+
+
 def test_an_erasure_is_journalled_with_its_operator_and_reason(store: Store) -> None:
     fill(store, entry(1, crm_id="7"))
     erased(store, task="7")
     [told] = list(store.entries(Selection(kind="erase")))
-    assert (told.operator, told.reason, told.crm_id, told.detail["entries"]) == ("lan", "Theo yêu cầu", "7", 1)
+    assert (told.operator, told.why, told.crm_id, told.detail["entries"]) == ("lan", "Theo yêu cầu", "7", 1)
 
 
 def test_a_task_goes_with_its_items_and_no_other(store: Store) -> None:
@@ -127,6 +155,49 @@ def test_a_person_is_found_by_code_and_by_every_name_that_stood_with_it(
     assert kept(store) == {3}
 
 
+PEOPLE = {
+    "hai@anphat.vn": "NV017",
+    "Hải Trưởng phòng": "nv017",
+    "W-88": "NV017",
+    "Hải (Sales)": "W-88",
+    "Trần Thị Bình": "NV002",
+}
+MENTIONS = ("NV017", "hai@anphat.vn", "Hải trưởng phòng", "w-88", "Hải (Sales)", "Nguyễn Văn Hải")
+
+
+@pytest.mark.parametrize("given", [*MENTIONS, "Nguyễn Văn Hải (NV017)"])
+def test_a_person_named_in_any_way_is_found_in_every_way(store: Store, given: str) -> None:
+    """Code, e-mail, another spelling, the id of the other side, a name that stood with one of them."""
+    plain = {"old": None, "new": None, "changed_by": None}
+    known = entry(1, **plain | {"changed_by": "Nguyễn Văn Hải (NV017)"})
+    others = entry(2, **plain | {"new": ("NV002", "W-881"), "changed_by": "Trần Thị Bình"})
+    fill(store, known, others, *(entry(3, **plain | {"new": f"giao cho {one}, gấp"}) for one in MENTIONS))
+    said = erased(store, person=given, people=PEOPLE)
+    assert kept(store) == {2}
+    [understood] = [line for line in said.splitlines() if line.startswith("understood as one person")]
+    assert all(f"«{one.casefold()}»" in understood.casefold() for one in {*MENTIONS, given})
+    assert "Bình" not in understood
+
+
+def test_a_name_of_several_people_is_refused(store: Store) -> None:
+    fill(store, *(entry(n, changed_by=f"Nguyễn Văn Hải ({code})") for n, code in enumerate(("NV017", "NV099"))))
+    with pytest.raises(UsageError, match="NV017, NV099"):
+        erased(store, person="nguyễn văn hải")
+    assert kept(store) == {1, 2}
+    erased(store, person="nguyễn văn hải", people={"Nguyễn Văn Hải": "NV017"})
+    assert kept(store) == set(), (
+        "the config says who is meant; what bears the same name goes too, rather than too little"
+    )
+
+
+def test_the_spellings_of_the_config_are_used_and_listed(product: Product) -> None:
+    product.write_config(people={"Chị Hồng": "NV017"})
+    product.pair(description="Gọi chị Hồng")
+    for words in (("--dry-run",), ("--reason", "Yêu cầu")):
+        assert "understood as one person: «NV017», «Chị Hồng»" in product.run("erase", "--person", "NV017", *words).out
+    assert {row["erased"] for row in product.history("--field", "description")} == {True}
+
+
 def test_a_linked_pair_keeps_its_present_values_and_an_unlinked_one_does_not(store: Store) -> None:
     with store.transaction() as tx:
         tx.save_links([link(1), link(2)])
@@ -142,13 +213,16 @@ def test_a_linked_pair_keeps_its_present_values_and_an_unlinked_one_does_not(sto
     assert len(store.attention()) == 3, "what a person has to do for a linked pair stays"
     erased(store, person="NV1")
     [grave] = store.tombstones(crm_ids=["5"])
-    assert (grave.link, grave.reason) == (None, "gone")
+    assert (grave.link, grave.reason) == (None, "on request")
     erased(store, task="5")
     assert {one.id for one in store.attention()} == {"1001", "6"}
 
 
 def test_what_is_asked_for_must_be_one_thing() -> None:
-    for given in ({}, {"task": "1", "item": "2"}, {"task": "1", "person": "2"}):
+    subjects: list[dict[str, Any]] = [
+        {}, {"task": "1", "item": "2"}, {"task": "1", "person": "2"}, {"task": ""}, {"person": " "},
+    ]  # fmt: skip
+    for given in subjects:
         with pytest.raises(UsageError):
             Subject(**given)
     request = Erase(person="NV017", reason="Yêu cầu")

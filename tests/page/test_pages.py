@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -13,12 +15,11 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from reconciler.core.model import Code, Entry, Field, Side
-from reconciler.page.routes import AT_ONCE
-from reconciler.page.views import ROWS
+from reconciler.page.views import AT_ONCE, ROWS, summarised
 from reconciler.report.data import entry_data, pair_data
 from reconciler.report.journal import why_text
 from reconciler.report.render import status_text
-from reconciler.report.summary import dry_summary
+from reconciler.report.summary import Integrity, dry_summary
 from tests.page.html import Seen
 from tests.page.test_errands import Desk
 from tests.page.town import Town
@@ -288,6 +289,13 @@ async def test_halts_approvals_and_config_changes_are_listed(town: Town) -> None
     assert 'conflict.tie "crm" → "work"' in page
 
 
+def forge(town: Town) -> None:
+    """Alter entry 3 behind the program's back."""
+    with closing(sqlite3.connect(town.database)) as raw, raw:
+        raw.execute("DROP TRIGGER journal_no_update")
+        raw.execute("UPDATE journal SET reason = 'forged' WHERE id = 3")
+
+
 async def test_the_integrity_line_tells_an_intact_journal_from_an_altered_one(town: Town) -> None:
     await town.day()
     head = list(town.world.store.journal())[-1]
@@ -296,12 +304,7 @@ async def test_the_integrity_line_tells_an_intact_journal_from_an_altered_one(to
     [ask] = [link for link in page.links() if "verify=" in link]
     assert f"Intact up to entry {head.id}" in (await read(town, ask)).text
     town.world.reopen()
-    import sqlite3
-    from contextlib import closing
-
-    with closing(sqlite3.connect(town.database)) as raw, raw:
-        raw.execute("DROP TRIGGER journal_no_update")
-        raw.execute("UPDATE journal SET reason = 'forged' WHERE id = 3")
+    forge(town)
     town.world.clock.tick(61)
     assert "The journal is not intact: journal entry 3: was altered" in (await read(town, ask)).text
 
@@ -340,7 +343,10 @@ async def test_the_dry_run_is_the_report_and_writes_nothing(town: Town) -> None:
     assert "Run now" in (await read(town, "/dry-run?lang=en")).text
     page = (await read(town, "/dry-run?lang=en&run=1")).text
     assert report["fingerprint"] in page
-    management = dry_summary(report)
+    entries = list(town.world.store.journal())
+    plans = sum(entry.kind == "plan" for entry in entries)
+    management = dry_summary(report, fidelity=(plans, plans), integrity=Integrity(len(entries)))
+    assert plans
     assert all(str(line) in page for line in (management.verdict, *management.lines))
     assert "Complete: both sides were read to the end." in page
     assert "1 work items to create 1 work items to update 0 CRM tasks to update" in page
@@ -350,6 +356,23 @@ async def test_the_dry_run_is_the_report_and_writes_nothing(town: Town) -> None:
     assert "«Chưa bắt đầu»" in page, "the statuses that collapse"
     assert town.bytes() == before
     assert [*town.world.crm.writes(marks[0]), *town.world.work.writes(marks[1])] == []
+
+
+async def test_the_dry_run_tells_of_the_journal_as_far_as_that_is_a_second_of_work(town: Town) -> None:
+    await town.day()
+    report, now = await town.world.report(), town.world.clock.now()
+
+    def said(**bound: int) -> str:
+        return " ".join(map(str, summarised(report, town.world.store, now, **bound)["management"].lines))
+
+    count = town.world.store.head()[0]
+    assert f"Journal intact up to entry {count}." in said(at_most=count)
+    assert "Journal: not checked here." in said(at_most=count - 1)
+    assert "cycles matched their plan." in said(at_most=count)
+    assert "Cycles that matched their plan: not checked here." in said(at_most=count - 1)
+    town.world.reopen()
+    forge(town)
+    assert "The journal is NOT intact: journal entry 3: was altered" in said()
 
 
 async def test_an_incomplete_dry_run_says_so_in_large_type(town: Town) -> None:

@@ -16,6 +16,7 @@ import openpyxl  # type: ignore[import-untyped]
 import pytest
 
 from reconciler.core.model import Side
+from reconciler.linking import unlink
 from reconciler.report.columns import TITLE
 from reconciler.report.csv import BOM, DANGEROUS, safe
 from reconciler.report.document import Column, Document, Footing, Form, Json, Summary, Table, address, cell
@@ -307,6 +308,8 @@ PERSONAL = (
     "thu.ha",
     "Cường",
     "Khảo sát",
+    "kiểm kê",
+    "Chị Hồng nhờ",
 )
 
 
@@ -325,6 +328,8 @@ async def test_a_masked_report_names_no_one_and_no_title_in_any_format() -> None
     from reconciler.report.dry_document import dry_document
 
     world = await eventful()
+    unlink(world.store, world.clock.now(), "1001", "Chị Hồng nhờ", "thu.ha")
+    unlink(world.store, world.clock.now(), "1002", "", "thu.ha")
     data = Mask(b"k").dry(await world.report())
     texts = [
         json.dumps(data, ensure_ascii=False),
@@ -335,7 +340,9 @@ async def test_a_masked_report_names_no_one_and_no_title_in_any_format() -> None
     for text in texts:
         assert [one for one in PERSONAL if one in text] == []
     assert "Đã hoàn thành" in texts[0]
-    assert "kiểm kê cuối tháng" in texts[1]
+    commands = json.loads(texts[1])["commands"]
+    assert [row["reason"] for row in commands] == ["(masked)", "(masked)", "(masked)", "on request"]
+    assert {row["operator"] for row in commands} == {Mask(b"k").value("thu.ha")}
 
 
 def test_a_pseudonym_is_the_same_within_a_report_and_another_in_the_next() -> None:

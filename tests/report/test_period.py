@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from reconciler import linking
-from reconciler.core.model import ZONE, Side
+from reconciler.core.model import ZONE, Field, Side
 from reconciler.halting import pause, resume
 from reconciler.report.data import Json
 from reconciler.report.period import (
@@ -22,6 +22,7 @@ from reconciler.report.period import (
     period_exceptions,
     sample,
 )
+from tests.store.samples import entry, link
 from tests.world import MORNING, World, fields_written
 
 TARGET: dict[str, Any] = {"custom_field1": "12", "custom_field2": "31"}
@@ -214,6 +215,42 @@ async def test_the_row_of_a_conflict_among_the_exceptions_has_its_corrected_stam
     [row] = [row for row in exceptions(world) if row["kind"] == "conflict"]
     assert row["work_modified"] < row["crm_modified"], "by the servers' own clocks"
     assert row["work_corrected"] > row["crm_corrected"], "by ours"
+
+
+async def test_a_row_shows_the_title_that_the_record_had_then(world: World) -> None:
+    """Also of a pair that is gone; without a title edit in the journal, the present one."""
+    task, item = await world.pair(task_name="Một", description="a")
+    quiet, _ = await world.pair(task_name="Yên", description="a")
+    for name, description in (("Một", "b"), ("Hai", "c"), ("Ba", "d")):
+        world.crm.edit(task, task_name=name)
+        await world.once(60)
+        world.work.edit(item, Description=description)
+        await world.once(60)
+    world.crm.edit(quiet, description="b")
+    await world.once(60)
+    linking.unlink(world.store, world.clock.now(), str(task), "", "an")
+
+    def titles(period: Period = MARCH) -> list[tuple[str, str]]:
+        return [(row["title"], row["after"]) for row in changes(world, period) if row["field"] == "description"]
+
+    written = [("Một", "a"), ("Yên", "a"), ("Một", "b"), ("Hai", "c"), ("Ba", "d"), ("Yên", "b")]
+    assert titles() == written
+    assert {row["title"] for row in changes(world) if row["kind"] in ("link", "unlink")} == {"Một", "Yên", "Ba"}
+    late = next(row["at"] for row in changes(world) if row["after"] == "c")
+    assert titles(Period(since=datetime.fromisoformat(late), until=local(31))) == written[3:]
+
+
+def test_without_a_word_of_the_journal_the_present_title_is_shown(world: World) -> None:
+    """And if a later entry says what it replaced, that."""
+    with world.store.transaction() as tx:
+        tx.save_links([link(1), link(2)])
+        tx.append(
+            entry(number, kind="user_edit", crm_id=task, at=MORNING, field=name, old=old, new=None, detail={})
+            for number, (task, name, old) in enumerate(
+                [("1", Field.DUE, None), ("2", Field.DUE, None), ("2", Field.TITLE, "Tên cũ"), ("2", Field.TITLE, None)]
+            )
+        )
+    assert [row["title"] for row in exceptions(world)] == ["Gọi khách 1", "Tên cũ", "Tên cũ", "Gọi khách 2"]
 
 
 async def test_commands_come_with_their_reasons(world: World) -> None:

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from reconciler.core.model import CycleRow, Difference, Field, Half, Link, Side, Tally, Verdict
+from reconciler.core.search import Retitled
 from reconciler.ports import StateReader, Store, Transaction
 from reconciler.store import verify
 from tests.store.samples import (
@@ -389,6 +390,26 @@ def test_letters_that_no_database_takes_do_not_stop_anything(store: Store, odd: 
     assert store.crm_statuses() == {}
     assert verify(store) is None
     assert saved.key
+
+
+def test_what_the_journal_says_about_titles(store: Store) -> None:
+    title = {"field": Field.TITLE, "old": "Một", "new": "Hai"}
+    with store.transaction() as transaction:
+        transaction.append(
+            [
+                entry(1, crm_id="1", **title),
+                entry(2, crm_id="2", **title),
+                entry(3, crm_id="1"),
+                entry(4, crm_id="3", **title),
+                entry(5, crm_id="1", **title | {"old": None, "new": "Ba"}),
+            ]
+        )
+        transaction.erase([2])
+    assert list(store.retitled(["1", "2"])) == [
+        Retitled(entry=1, crm_id="1", old="Một", new="Hai"),
+        Retitled(entry=2, crm_id="2"),
+        Retitled(entry=5, crm_id="1", new="Ba"),
+    ]
 
 
 def test_the_extent_of_the_journal(store: Store) -> None:

@@ -16,6 +16,7 @@ async def resume(world: World) -> Said:
         clock=world.clock,
         sides=lambda: app.connect_writing(world.settings, world.world),
         identity=app.identity(world.settings),
+        people=world.settings.people,
     )
     return await perform(Resume(reason="máy chủ mới"), "lan", means)
 

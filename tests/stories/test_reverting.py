@@ -91,7 +91,7 @@ async def test_it_is_journalled_with_who_and_why_before_anything_is_sent(world: 
     assert [(one.crm_id, one.side, one.field, one.old, one.new) for one in told] == [
         (str(task), "work", "title", "Nhầm", f"Gốc {number}") for number, (task, _) in enumerate(pairs)
     ]
-    assert {(one.operator, one.reason, one.rule) for one in told} == {("lan", "nhầm hàng loạt", f"revert.{cycle}")}
+    assert {(one.operator, one.why, one.rule) for one in told} == {("lan", "nhầm hàng loạt", f"revert.{cycle}")}
     intents = [one for one in entries if one.kind == "intent"]
     assert {one.rule for one in intents} == {f"revert.{cycle}"}
     assert max(one.id for one in told) < min(one.id for one in intents)
