@@ -425,7 +425,7 @@ class Checker:
             wire, answered = FIELDS[side][name], self.answers.get((side, record, name))
             if answered is None:
                 continue
-            agreed = self._last_written(task, item, name, answered)
+            agreed = self._last_agreed(task, item, name, answered)
             moved = any(
                 self._moved_since(max(agreed, self.answers.get((one, number, name), agreed)), one, number, name)
                 for one, number in records
@@ -434,16 +434,19 @@ class Checker:
                 return True
         return False
 
-    def _last_written(self, task: int, item: int, name: str, before: datetime) -> datetime:
-        """When a field was last sent to either side by then, or the item was made."""
-        changes = [
-            (one, change)
-            for one, number in ((Side.CRM, task), (Side.WORK, item))
-            for change in self.records[one, number].changes
-            if change.call is not None and change.at <= before
-        ]
-        sent = [change.at for one, change in changes if change.field == FIELDS[one][name]]
-        return max(sent, default=min(change.at for _, change in changes))
+    def _last_agreed(self, task: int, item: int, name: str, before: datetime) -> datetime:
+        """When a field last said the same on both sides by then, or was sent to either, or the item was made."""
+        crm, work = (
+            [one for one in self.records[side, number].changes if one.at <= before]
+            for side, number in ((Side.CRM, task), (Side.WORK, item))
+        )
+        mine, theirs = (
+            [one for one in changes if one.field == FIELDS[side][name]]
+            for side, changes in ((Side.CRM, crm), (Side.WORK, work))
+        )
+        agreed = [one.at for one in (*mine, *theirs) if image(name, _at(mine, one.at), _at(theirs, one.at))]
+        sent = [one.at for one in (*mine, *theirs) if one.call is not None]
+        return max([*agreed, *sent], default=min(one.at for one in (*crm, *work) if one.call is not None))
 
     def _moved_since(self, moment: datetime, side: Side, record: int, name: str) -> bool:
         """Whether a field has another value than at that time, as far as the two sides can tell such values apart."""
