@@ -15,7 +15,7 @@ from reconciler.core import text
 from reconciler.core.attention import aside_entry, candidate_entry, lost_sight
 from reconciler.core.change import bounds_of, change, set_aside, tells_more, triple, witnessed
 from reconciler.core.creation import request
-from reconciler.core.evidence import Evidence, Ruling
+from reconciler.core.evidence import Evidence, Grounds, Ruling
 from reconciler.core.loss import Loss, loss
 from reconciler.core.merge import Accepted, Conflict, Flow, Settled, Triple, merge
 from reconciler.core.model import (
@@ -46,7 +46,7 @@ from reconciler.core.operations import (
 from reconciler.core.policy import Policy
 from reconciler.core.resolve import Decision, resolve
 from reconciler.core.route import Places, Unusable
-from reconciler.core.suspicion import count_revert, fought_over, renamed
+from reconciler.core.suspicion import count_revert, suspicion
 
 T = TypeVar("T")
 
@@ -172,10 +172,12 @@ def _plan_pair(link: Link, policy: Policy, moment: Moment, places: Places, draft
                 decision = resolve(link.crm.stamps.get(name), link.work.stamps.get(name), moment.clocks)
                 conflicts.append(_conflict_line(link, name, seen, decision))
                 giver, reason = decision.winner, "conflict"
-        fought = fought_over(link, name, giver, seen, policy, moment) or renamed(link, name, giver, seen, moment)
-        if fought is not None and name not in link.aside:
-            link = replace(link, aside={**link.aside, name: replace(fought, config=policy.config)})
-            draft.raised.append(aside_entry(link, name, link.aside[name]))
+        suspect = suspicion(link, name, giver, evidence, policy, moment)
+        doubt = suspect.aside(policy.config)
+        if doubt is not None and name not in link.aside:
+            _rule(link, name, evidence, draft, kind="set_aside", reason=doubt.code, side=doubt.side, grounds=suspect)
+            link = replace(link, aside={**link.aside, name: doubt})
+            draft.raised.append(aside_entry(link, name, doubt))
         if name in link.aside and link.aside[name].code is Code.PING_PONG:
             continue
         if any(want.field is name and want.hold > moment.now for want in link.wanted):
@@ -217,7 +219,15 @@ def _plan_pair(link: Link, policy: Policy, moment: Moment, places: Places, draft
 
 
 def _rule(
-    link: Link, name: Field, evidence: Evidence, draft: _Draft, *, kind: str, reason: str = "", side: Side | None = None
+    link: Link,
+    name: Field,
+    evidence: Evidence,
+    draft: _Draft,
+    *,
+    kind: str,
+    reason: str = "",
+    side: Side | None = None,
+    grounds: Grounds | None = None,
 ) -> None:
     draft.rulings.append(
         Ruling(
@@ -229,7 +239,7 @@ def _rule(
             reason=reason,
             crm_stamp=evidence.crm_stamp,
             work_stamp=evidence.work_stamp,
-            evidence=evidence,
+            evidence=grounds or evidence,
         )
     )
 

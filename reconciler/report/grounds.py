@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from reconciler.core.model import Code
 from reconciler.message import joined, say, word
 from reconciler.report.data import Json
 from reconciler.report.document import deviation, local, shown
@@ -30,6 +31,7 @@ def _of_field(row: Json) -> Iterator[str]:
     )
     if row["kind"] == "set_aside":
         yield from _of_bounds(detail.get("bounds", {}))
+        yield from _of_suspicion(row["reason"], detail.get("suspicion"))
     if row["kind"] == "conflict":
         clocks = detail["clocks"]
         yield say(
@@ -50,6 +52,16 @@ def _of_bounds(bounds: Json) -> Iterator[str]:
         yield say("    known there: at most {limit} characters", limit=bounds["limit"])
     if "foreign" in bounds:
         yield say("    known there: the person is no member of project {project}", project=bounds["foreign"])
+
+
+def _of_suspicion(code: str, suspicion: Json | None) -> Iterator[str]:
+    if suspicion is None:
+        return
+    if code == Code.PING_PONG:
+        moments = joined((local(at) for at in suspicion["reverts"]), ", ")
+        yield say("    our write was undone, and nobody had edited the other side: {moments}", moments=moments)
+    else:
+        yield say("    status words seen there so far: {words}", words=", ".join(suspicion["known"]))
 
 
 def _of_task(values: Json, detail: Json) -> Iterator[str]:

@@ -19,7 +19,10 @@ from reconciler.core.model import Entry, Field
 from reconciler.core.policy import Policy
 from reconciler.core.route import Unusable
 from reconciler.core.search import Selection
+from reconciler.core.suspicion import suspicion_of
+from reconciler.report.data import entry_data
 from reconciler.report.fidelity import FOLLOWS
+from reconciler.report.grounds import grounds
 from tests.simulation.life import Life
 from tests.simulation.town import Town, quick_folder
 from tests.world import World
@@ -42,6 +45,9 @@ def replayed(town: World) -> Counter[str]:
             case "set_aside" if entry.field is None:
                 again_refused(entry)
                 seen["refused_task"] += 1
+            case "set_aside" if "suspicion" in entry.detail:
+                again_suspected(entry, policy)
+                seen[entry.reason] += 1
             case "set_aside":
                 again_set_aside(entry, policy)
             case "unlinked" if entry.operator is None and entry.reason not in FOLLOWS:
@@ -89,6 +95,14 @@ def again_set_aside(entry: Entry, policy: Policy) -> None:
     assert giver is not None and entry.side is giver.other, entry
     fault = evidence.carried(lens, giver)
     assert isinstance(fault, Unmapped) and fault.code == entry.reason, entry
+
+
+def again_suspected(entry: Entry, policy: Policy) -> None:
+    """A value that would go over, and that nobody is believed to have typed."""
+    assert entry.field is not None
+    suspect, (_, giver, _) = suspicion_of(entry), evidence_of(entry).verdict(policy.lenses[entry.field])
+    assert giver is suspect.giver is not entry.side, entry
+    assert suspect.verdict() == entry.reason, entry
 
 
 def again_drafted(entry: Entry, after: Sequence[Entry], policy: Policy) -> None:
@@ -225,6 +239,30 @@ async def test_a_field_that_cannot_be_brought_over_is_told_once_with_what_is_kno
     assert (found[Field.OWNER].reason, found[Field.OWNER].inputs["crm"]) == ("person_unknown", "Hoàng Minh Đức (NV009)")
     assert (found[Field.TITLE].reason, found[Field.TITLE].side) == ("field_too_long", "work")
     assert replayed(world)["set_aside"] == 2
+
+
+async def test_a_value_that_flips_and_a_renamed_status_are_told_once_with_what_made_them_suspect() -> None:
+    world = World()
+    task, item = await world.pair(task_name="A", status="Hoàn thành")
+    world.crm.edit(task, task_name="B")
+    for number in range(8):
+        await world.once(tick=60)
+        if world.item(item)["TaskName"] != "A":
+            world.work.edit(item, TaskName="A", by="NV003")
+        if number % 2 and world.task(task)["task_name"] == "A":
+            world.crm.edit(task, task_name="B", by="NV004")
+    world.crm.statuses.append("Đã xong")
+    world.crm.edit(task, keep_stamp=True, status="Đã xong")
+    await world.once(sweep=True)
+    await world.once()
+    seen = replayed(world)
+    assert (seen["ping_pong"], seen["status_unknown"], seen["set_aside"]) == (1, 1, 2)
+    found = {entry.reason: suspicion_of(entry) for entry in told(world, task, "set_aside")}
+    assert len(found["ping_pong"].reverts) == 3
+    assert "hoàn thành" in found["status_unknown"].known
+    said = [line for one in told(world, task, "set_aside") for line in grounds(entry_data(one))]
+    assert any("was undone" in line and line.count("02/03/2026") == 3 for line in said), said
+    assert any("status words" in line and "hoàn thành" in line for line in said), said
 
 
 @pytest.mark.parametrize(

@@ -162,17 +162,17 @@ CONFLICTS: Final = (
     Mutant(
         name="renamed_status_is_an_edit",
         rule="rule 26: a status word that is new, under a stamp that did not move, is a rename and no edit",
-        place="core.suspicion:renamed",
-        old="in known | DOCUMENTED[giver]",
-        new="in known | DOCUMENTED[giver] or True",
+        place="core.suspicion:Suspicion.verdict",
+        old="in self.known | DOCUMENTED[self.giver]",
+        new="in self.known | DOCUMENTED[self.giver] or True",
         killers=(f"{LOSSES}::test_rule_26_a_renamed_status_reopens_nothing",),
     ),
     Mutant(
         name="ping_pong_goes_on",
         rule="rule 30: a field whose writes are reverted three times is set aside",
-        place="core.suspicion:fought_over",
-        old="len(recent) < REVERTS",
-        new="True",
+        place="core.suspicion:Suspicion.verdict",
+        old=">= REVERTS",
+        new=">= 100",
         killers=(f"{LOSSES}::test_rule_30_a_value_that_flips_without_a_user_is_set_aside",),
     ),
     Mutant(
