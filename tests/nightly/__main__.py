@@ -8,7 +8,7 @@
 | kills      | the real process killed by the kernel at random times             | 200    | 1,000   |
 | mutants    | every rule broken once                                            | all    | all     |
 | code       | the core's deciding modules changed blindly, nine in ten noticed  | all    | all     |
-| worlds     | dry run against the real cycle, where `tests.worlds` exists       | 2,000  | 10,000  |
+| worlds     | dry run against the real cycle, where `tests.worlds` exists       | 10,000 | 10,000  |
 | torn       | torn write-ahead logs                                             | 1,000  | 2,000   |
 | drill      | restores of old backups                                           | 30     | 30      |
 | soak       | simulated days of the daemon                                      | 30     | 30      |
@@ -59,7 +59,7 @@ def programme(*, release: bool) -> list[Part]:
         Part("tests.crashes", ("--kills", figure(200, 1_000))),
         Part("tests.mutants"),
         Part("tests.mutants.mechanical"),
-        Part("tests.worlds", ("--seeds", figure(2_000, 10_000))),
+        Part("tests.worlds", ("--seeds", "10000", "--jobs", str(os.cpu_count() or 1))),
         Part("tests.torn", ("--states", figure(1_000, 2_000))),
         Part("tests.drill", ("--backups", "30")),
         Part("tests.soak", ("--days", "30")),
