@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 from reconciler.core import text
 from reconciler.core.attention import aside_entry, candidate_entry, lost_sight
 from reconciler.core.change import bounds_of, change, set_aside, tells_more, triple, witnessed
-from reconciler.core.creation import request
+from reconciler.core.creation import Request, request
 from reconciler.core.evidence import Evidence, Grounds, Ruling
 from reconciler.core.loss import Loss, loss
 from reconciler.core.merge import Accepted, Conflict, Flow, Settled, Triple, merge
@@ -370,27 +370,16 @@ def _plan_loss(link: Link, lost: Loss, moment: Moment, draft: _Draft) -> None:
 def _plan_create(
     candidate: Candidate, task: Record, policy: Policy, moment: Moment, places: Places, draft: _Draft
 ) -> None:
+    asked = request(task, candidate.target, policy, places)
     owner = task.values.get(Field.OWNER)
     if not policy.pilot.admits_new(candidate.target.project, places.projects, owner, policy.people):
-        draft.refused.append(replace(candidate, refused=Code.OUTSIDE_PILOT, words="", config=policy.config))
+        _refuse(candidate, replace(candidate, refused=Code.OUTSIDE_PILOT, words=""), task, asked, draft)
         draft.outside.append(Outside(crm_id=candidate.crm_id, work_id=None, title=candidate.title))
         return
-    asked = request(task, candidate.target, policy, places)
     place = asked.place()
     if isinstance(place, Unusable):
-        refused = replace(candidate, refused=place.code, words=place.message, config=policy.config)
-        if (candidate.refused, candidate.words) != (refused.refused, refused.words):
-            draft.rulings.append(
-                Ruling(
-                    crm_id=candidate.crm_id,
-                    side=Side.WORK,
-                    kind="set_aside",
-                    reason=place.code,
-                    crm_stamp=task.modified,
-                    evidence=asked,
-                )
-            )
-        draft.refused.append(refused)
+        refused = replace(candidate, refused=place.code, words=place.message)
+        _refuse(candidate, refused, task, asked, draft)
         draft.raised.append(candidate_entry(refused, moment.now))
         return
     project, group = place
@@ -408,6 +397,23 @@ def _plan_create(
             values=values,
             source=asked.source,
             omitted=omitted,
+            evidence=asked,
+        )
+    )
+
+
+def _refuse(candidate: Candidate, refused: Candidate, task: Record, asked: Request, draft: _Draft) -> None:
+    """The task waits until its target or the config is another one; it is told once why."""
+    draft.refused.append(replace(refused, config=asked.config))
+    if (candidate.refused, candidate.words) == (refused.refused, refused.words):
+        return
+    draft.rulings.append(
+        Ruling(
+            crm_id=candidate.crm_id,
+            side=Side.WORK,
+            kind="set_aside",
+            reason=str(refused.refused),
+            crm_stamp=task.modified,
             evidence=asked,
         )
     )

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from reconciler.core.creation import request_of
 from reconciler.core.evidence import evidence_of
 from reconciler.core.lenses import Unmapped
 from reconciler.core.loss import loss_of
-from reconciler.core.model import Entry, Field
+from reconciler.core.model import Code, Entry, Field
 from reconciler.core.policy import Policy
 from reconciler.core.route import Unusable
 from reconciler.core.search import Selection
@@ -43,7 +44,7 @@ def replayed(town: World) -> Counter[str]:
             case "drafted":
                 again_drafted(entry, entries[number + 1 :], policy)
             case "set_aside" if entry.field is None:
-                again_refused(entry)
+                again_refused(entry, policy)
                 seen["refused_task"] += 1
             case "set_aside" if "suspicion" in entry.detail:
                 again_suspected(entry, policy)
@@ -117,9 +118,16 @@ def again_drafted(entry: Entry, after: Sequence[Entry], policy: Policy) -> None:
     assert {name: fault.code for name, fault in left_out.items()} == entry.detail["left_out"], entry
 
 
-def again_refused(entry: Entry) -> None:
-    """A task whose target cannot take it."""
-    place = request_of(entry).place()
+def again_refused(entry: Entry, policy: Policy) -> None:
+    """A task whose target cannot take it, or that the pilot leaves out."""
+    asked = request_of(entry)
+    if entry.reason == Code.OUTSIDE_PILOT:
+        pilot, projects = policy.pilot, asked.places.projects
+        pilot = pilot.knowing(pilot.looked_up(projects))
+        owner = asked.source.get(Field.OWNER)
+        assert not pilot.admits_new(asked.target.project, projects, owner, policy.people), entry
+        return
+    place = asked.place()
     assert isinstance(place, Unusable) and place.code == entry.reason, entry
 
 
@@ -222,6 +230,16 @@ async def test_a_task_that_no_place_takes_is_told_once_and_again_when_it_asks_fo
     await world.once()
     assert [one.reason for one in told(world, task, "set_aside")] == ["target_is_department", "target_not_found"]
     assert replayed(world)["refused_task"] == 2
+
+
+@pytest.mark.parametrize("pilot", [{"projects": ["13"]}, {"people": ["NV004"]}, {"projects": ["Không có"]}])
+async def test_a_task_that_the_pilot_leaves_out_is_told_once(pilot: dict[str, Any]) -> None:
+    world = World(pilot=pilot)
+    task = world.crm.add(custom_field1="12", custom_field2="31", task_name="Gốc", owner_name="NV001")
+    for _ in range(3):
+        await world.once()
+    assert [one.reason for one in told(world, task, "set_aside")] == ["outside_pilot"]
+    assert replayed(world)["refused_task"] == 1
 
 
 async def test_a_field_that_cannot_be_brought_over_is_told_once_with_what_is_known_there() -> None:
