@@ -44,8 +44,9 @@ PLACE: Final = frozenset({"ProjectID", "TaskGroupID"})
 READS: Final = {Side.CRM: "by-id", Side.WORK: "get-tasks-by-id"}
 DELETES: Final = ("delete-tasks", "delete")
 FLAG: Final = {Side.CRM: "is_deleted", Side.WORK: "IsDeleted"}
-UNSURE: Final = timedelta(seconds=15)
-"""Edits closer than this may be told apart by nobody: two clocks of whole seconds, measured through slow answers."""
+UNSURE: Final = timedelta(seconds=25)
+"""Edits closer than this may be told apart by nobody: two clocks of whole seconds, measured through answers that may
+take twenty."""
 SAME_SECOND: Final = timedelta(seconds=2.2)
 """Two edits within it can carry one stamp: whole seconds, of a clock that may be set back by one meanwhile."""
 LATE: Final = timedelta(minutes=10)

@@ -12,6 +12,7 @@ import pytest
 from reconciler.core.model import Side
 from reconciler.report.data import Json
 from reconciler.sandbox.calls import Call, Element
+from tests.simulation.people import FIELDS
 from tests.worlds.__main__ import foretell
 from tests.worlds.foretold import Foretold
 from tests.worlds.writes import Write, announced, differences, sent
@@ -61,7 +62,7 @@ async def test_an_operation_that_was_not_foretold_is_named(tmp_path: Path) -> No
 
 
 async def test_an_update_of_a_record_that_is_gone_for_good_is_dropped_and_counted(tmp_path: Path) -> None:
-    found = await Foretold(1026, tmp_path).judged()
+    found = await Foretold(1079, tmp_path).judged()
     assert (found.wrong, found.operations, found.gone, found.writes) == ([], 2, 1, 1)
 
 
@@ -69,17 +70,21 @@ class Typing(Foretold):
     """Somebody types in a field that was foretold, while the cycle runs."""
 
     async def check(self, foretold: Json) -> None:
-        [task] = {int(one["crm_id"]) for one in foretold["operations"]} - {1003}
+        update = next(one for one in foretold["operations"] if not self._gone(one))
+        name, side = update["fields"][0]["name"], Side(update["side"])
+        record = int(update["crm_id"] if side is Side.CRM else update["work_id"])
+        verb = "by-id" if side is Side.CRM else "get-tasks-by-id"
 
         def typing() -> None:
-            self.life.people.set_fields(Side.CRM, task, {"owner_name": "NV004"})
+            people = self.life.people
+            people.set_fields(side, record, {FIELDS[side][name]: people._value(side, name, record)})
 
-        self.town.crm.faults.order("by-id", "hook_before", hook=typing)
+        self.town.system(side).faults.order(verb, "hook_before", times=None, hook=typing)
         await super().check(foretold)
 
 
 async def test_an_update_that_was_dropped_for_anything_else_is_named(tmp_path: Path) -> None:
-    found = await Typing(1026, tmp_path).judged()
+    found = await Typing(1079, tmp_path).judged()
     assert any(one.startswith("gone [") for one in found.wrong)
 
 
