@@ -199,12 +199,16 @@ def _flat(value: Any) -> Iterator[str]:
 
 
 def erase(store: Store, subject: Subject, *, reason: str, operator: str, now: datetime) -> Iterator[str]:
-    """Destroy what `find` names, journal that it was done, and rewrite the file. Says what was done and what stays."""
+    """Destroy what `find` names, journal that it was done, and rewrite the file. Says what was done and what stays.
+
+    A linked pair keeps what it is compared with, and not what our last writes had replaced there.
+    """
     found = find(store, subject)
     with store.transaction() as tx:
         count = tx.erase(found.entries)
         tx.set_fact(IN_LOG, True)
         tx.save_tombstones(_emptied(grave) for grave in found.tombstones)
+        tx.save_links(replace(link, written={}) for link in store.links_by(Side.CRM, found.linked).values())
         tx.clear_attention(found.attention)
         tx.append(
             [

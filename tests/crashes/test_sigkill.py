@@ -61,6 +61,15 @@ def die(product: Product, side: str, verb: str, when: str, *args: str, skip: int
     system.faults.clear()
 
 
+def kill_when(process: subprocess.Popen[bytes], begun: Callable[[], bool]) -> None:
+    """Kill a process as soon as it has begun; if it is quicker than we can look, it has ended."""
+    until = time.monotonic() + DEADLINE
+    while not begun() and process.poll() is None and time.monotonic() < until:
+        time.sleep(0)
+    process.kill()
+    process.wait()
+
+
 def settled(product: Product) -> None:
     """Started again, everything is done once and then nothing more is written."""
     for _ in range(3):
@@ -85,21 +94,47 @@ def titles(product: Product, task: int, item: int) -> tuple[str, str]:
 
 
 CREATE = [
-    ("crm", "list", "before"),
-    ("crm", "list", "after"),
-    ("work", "get-tasks", "before"),
-    ("work", "get-projects", "after"),
-    ("work", "insert-tasks", "before"),
-    ("work", "insert-tasks", "after"),
-    ("crm", "update", "before"),
-    ("crm", "update", "after"),
+    ("crm", "token", "before", 0),
+    ("crm", "token", "after", 0),
+    ("crm", "list", "before", 0),
+    ("crm", "list", "after", 0),
+    ("work", "get-tasks", "before", 0),
+    ("work", "get-tasks", "after", 0),
+    ("work", "get-projects", "before", 0),
+    ("work", "get-projects", "after", 0),
+    ("work", "get-task-groups", "after", 0),
+    ("crm", "by-id", "before", 0),
+    ("crm", "by-id", "after", 0),
+    ("work", "insert-tasks", "before", 0),
+    ("work", "insert-tasks", "after", 0),
+    ("work", "get-tasks-by-id", "before", 0),
+    ("work", "get-tasks-by-id", "after", 0),
+    ("crm", "by-id", "after", 1),
+    ("crm", "update", "before", 0),
+    ("crm", "update", "after", 0),
+    ("crm", "by-id", "after", 2),
 ]
+"""Side, call, before or after its effect, and how many such calls come before."""
 
 
-@pytest.mark.parametrize(("side", "verb", "when"), CREATE)
-def test_killed_while_it_creates(product: Product, side: str, verb: str, when: str) -> None:
+@pytest.mark.parametrize(("side", "verb", "when", "skip"), CREATE)
+def test_killed_while_it_creates(product: Product, side: str, verb: str, when: str, skip: int) -> None:
     product.once()
     task = product.task(task_name="Gọi khách")
+    die(product, side, verb, when, "once", skip=skip)
+    settled(product)
+    [item] = product.work.by_marker(task)
+    assert titles(product, task, item) == ("Gọi khách", "Gọi khách")
+
+
+@pytest.mark.parametrize(
+    ("side", "verb", "when"),
+    [("work", "get-tasks", "after"), ("crm", "by-id", "after"), ("work", "get-tasks-by-id", "after")],
+)
+def test_killed_again_while_it_looks_for_what_it_had_created(product: Product, side: str, verb: str, when: str) -> None:
+    product.once()
+    task = product.task(task_name="Gọi khách")
+    die(product, "work", "insert-tasks", "after", "once")
     die(product, side, verb, when, "once")
     settled(product)
     [item] = product.work.by_marker(task)
@@ -107,21 +142,27 @@ def test_killed_while_it_creates(product: Product, side: str, verb: str, when: s
 
 
 UPDATE = [
-    ("work", "get-tasks-by-id", "before"),
-    ("work", "get-tasks-by-id", "after"),
-    ("work", "update-tasks", "before"),
-    ("work", "update-tasks", "after"),
-    ("crm", "update", "before"),
-    ("crm", "update", "after"),
+    ("work", "get-tasks-by-id", "before", 0),
+    ("work", "get-tasks-by-id", "after", 0),
+    ("crm", "by-id", "before", 0),
+    ("crm", "by-id", "after", 0),
+    ("work", "update-tasks", "before", 0),
+    ("work", "update-tasks", "after", 0),
+    ("work", "get-tasks-by-id", "before", 1),
+    ("work", "get-tasks-by-id", "after", 1),
+    ("crm", "update", "before", 0),
+    ("crm", "update", "after", 0),
+    ("crm", "by-id", "before", 1),
+    ("crm", "by-id", "after", 1),
 ]
 
 
-@pytest.mark.parametrize(("side", "verb", "when"), UPDATE)
-def test_killed_while_it_updates_both_sides(product: Product, side: str, verb: str, when: str) -> None:
+@pytest.mark.parametrize(("side", "verb", "when", "skip"), UPDATE)
+def test_killed_while_it_updates_both_sides(product: Product, side: str, verb: str, when: str, skip: int) -> None:
     task, item = product.pair(task_name="Gọi khách", description="Cũ")
     product.crm.edit(task, task_name="Gọi lại")
     product.work.edit(item, Description="Mới")
-    die(product, side, verb, when, "once")
+    die(product, side, verb, when, "once", skip=skip)
     settled(product)
     crm, work = product.crm.get(task), product.work.get(item)
     assert crm is not None and work is not None
@@ -129,9 +170,31 @@ def test_killed_while_it_updates_both_sides(product: Product, side: str, verb: s
     assert (crm["description"], work["Description"]) == ("Mới", "Mới")
 
 
+@pytest.mark.parametrize("side", ["crm", "work"])
+def test_killed_again_while_it_looks_what_became_of_an_update(product: Product, side: str) -> None:
+    task, item = product.pair(task_name="Gọi khách")
+    if side == "work":
+        product.crm.edit(task, task_name="Gọi lại")
+        written, read = "update-tasks", "get-tasks-by-id"
+    else:
+        product.work.edit(item, TaskName="Gọi lại")
+        written, read = "update", "by-id"
+    die(product, side, written, "after", "once")
+    die(product, side, read, "after", "once")
+    settled(product)
+    assert titles(product, task, item) == ("Gọi lại", "Gọi lại")
+
+
 @pytest.mark.parametrize(
     ("side", "verb", "when"),
-    [("crm", "list", "after"), ("work", "get-tasks", "after"), ("work", "get-tasks-by-id", "after")],
+    [
+        ("crm", "list", "before"),
+        ("crm", "list", "after"),
+        ("work", "get-tasks", "after"),
+        ("work", "get-projects", "after"),
+        ("work", "get-tasks-by-id", "before"),
+        ("work", "get-tasks-by-id", "after"),
+    ],
 )
 def test_killed_while_it_sweeps(product: Product, side: str, verb: str, when: str) -> None:
     task, item = product.pair(task_name="Gọi khách")
@@ -160,6 +223,37 @@ def test_killed_while_it_restores(product: Product, when: str) -> None:
     assert titles(product, task, item) == ("Gọi khách", "Gọi khách")
 
 
+def test_killed_while_it_makes_a_backup(product: Product) -> None:
+    """As soon as any file of the copy is there: it is no copy yet, or a whole one; the state is untouched."""
+    task, item = product.pair(task_name="Gọi khách")
+    copy = product.state.with_name("copy.db")
+    kill_when(start(product, "backup", str(copy)), lambda: any(product.state.parent.glob("*copy.db*")))
+    if copy.exists():
+        reader = open_reader(f"sqlite:///{copy}")
+        assert verify(reader) is None
+        reader.close()
+        copy.unlink()
+    product.run("backup", str(copy))
+    product.crm.edit(task, task_name="Gọi lại")
+    settled(product)
+    assert titles(product, task, item) == ("Gọi lại", "Gọi lại")
+
+
+def test_killed_while_it_erases(product: Product) -> None:
+    """As soon as the log grows: the values are there or not, the chain holds, and the same command ends it."""
+    task, item = product.pair(task_name="Gọi khách hàng cũ")
+    product.crm.edit(task, task_name="Gọi lại")
+    product.once()
+    log = product.state.with_name(f"{product.state.name}-wal")
+    size = log.stat().st_size if log.exists() else 0
+    words = ("erase", "--task", str(task), "--reason", "theo yêu cầu")
+    kill_when(start(product, *words), lambda: log.exists() and log.stat().st_size > size)
+    product.run(*words)
+    assert "hàng cũ".encode() not in product.state.read_bytes()
+    settled(product)
+    assert titles(product, task, item) == ("Gọi lại", "Gọi lại")
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_killed_while_it_propagates_a_deletion(product: Product, when: str) -> None:
     product.write_config(deletes={"policy": "propagate"})
@@ -183,14 +277,8 @@ def test_killed_while_it_makes_or_migrates_its_state(product: Product, sign: str
         with engine.connect() as connection:
             upgrade(connection, "0001")
         engine.dispose()
-    watched: Callable[[], bool] = product.state.with_name(f"{product.state.name}{sign}").exists
     product.state.with_name(f"{product.state.name}.lock").unlink(missing_ok=True)
-    process = start(product, "once")
-    until = time.monotonic() + DEADLINE
-    while not watched() and process.poll() is None and time.monotonic() < until:
-        time.sleep(0)
-    process.kill()
-    process.wait()
+    kill_when(start(product, "once"), product.state.with_name(f"{product.state.name}{sign}").exists)
     task = product.task(task_name="Gọi khách")
     product.once(code=None)
     settled(product)

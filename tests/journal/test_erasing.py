@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from reconciler.audit.erasing import SLICE, Subject, erase, retire
 from reconciler.audit.inventory import TABLES, lines
-from reconciler.core.model import Code, Entry, Field, Half, Side
+from reconciler.core.model import Code, Entry, Field, Half, Side, Written
 from reconciler.core.search import Selection
 from reconciler.errors import UsageError
 from reconciler.ports import Store
@@ -199,8 +200,9 @@ def test_the_spellings_of_the_config_are_used_and_listed(product: Product) -> No
 
 
 def test_a_linked_pair_keeps_its_present_values_and_an_unlinked_one_does_not(store: Store) -> None:
+    replaced = {Field.TITLE: Written(side=Side.WORK, before="Tên cũ", source="Tên mới")}
     with store.transaction() as tx:
-        tx.save_links([link(1), link(2)])
+        tx.save_links(replace(link(number), written=replaced) for number in (1, 2))
         tx.save_tombstones([tombstone(5)])
         tx.append([entry(1, crm_id="5", kind="unlinked", changed_by="A (NV1)")])
         tx.raise_attention(
@@ -209,7 +211,9 @@ def test_a_linked_pair_keeps_its_present_values_and_an_unlinked_one_does_not(sto
     before = store.links()
     said = erased(store, task="1")
     assert "kept: the present values of 1 linked pairs" in said
-    assert store.links() == before
+    assert [replace(one, written={}) for one in before] == [replace(one, written={}) for one in store.links()]
+    assert [bool(one.written) for one in before] == [True, True]
+    assert [bool(one.written) for one in store.links()] == [False, True], "what our last write replaced is not present"
     assert len(store.attention()) == 3, "what a person has to do for a linked pair stays"
     erased(store, person="NV1")
     [grave] = store.tombstones(crm_ids=["5"])
