@@ -188,7 +188,10 @@ class Aside:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """A value that an unclear write of ours may still bring to `side`: sent at `sent`, planned from `source`."""
+    """A value that an unclear write of ours may still bring to `side`: sent at `sent`, planned from `source`.
+
+    `typed`: it shows there now, and a person put it there.
+    """
 
     field: Field
     side: Side
@@ -197,6 +200,7 @@ class Wanted:
     sent: datetime
     hold: datetime
     expires: datetime
+    typed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -102,15 +102,19 @@ def with_half(link: Link, side: Side, half: Half) -> Link:
 def absorb_late(link: Link, lenses: Lenses, ours: Mapping[Side, str | None]) -> Link:
     """Move the bases for every value that an unclear write of ours was to bring and that now shows.
 
-    `ours` are the authors that API writes leave. A value that a person must have typed is no write of ours. The stamp
-    that our write left is remembered as if it had been read back.
+    `ours` are the authors that API writes leave. A value that a person must have typed is no write of ours, and is none
+    as long as it shows, whoever writes to the record next. The stamp that our write left is remembered as if it had
+    been read back.
     """
     for want in link.wanted:
         target, source = link.half(want.side), link.half(want.side.other)
         lens, value = lenses[want.field], target.seen.get(want.field)
-        if not lens.same(want.side, value, want.value) or lens.same(want.side, value, target.base.get(want.field)):
-            continue
-        if _typed(target, want, link.wanted, lenses, ours[want.side]):
+        shows = lens.same(want.side, value, want.value) and not lens.same(want.side, value, target.base.get(want.field))
+        typed = shows and (want.typed or _typed(target, want, link.wanted, lenses, ours[want.side]))
+        if typed is not want.typed:
+            told = replace(want, typed=typed)
+            link = replace(link, wanted=tuple(told if other is want else other for other in link.wanted))
+        if typed or not shows:
             continue
         mine = ours[want.side] is not None and target.author == ours[want.side]
         own = target.modified if mine else target.own_stamp
@@ -126,7 +130,10 @@ FEW: Final = (Field.STATUS, Field.OWNER)
 
 
 def _typed(half: Half, want: Wanted, wanted: Iterable[Wanted], lenses: Lenses, ours: str | None) -> bool:
-    """Whether a person was the record's last editor, and nothing but this field can be what that person changed."""
+    """Whether a person was the record's last editor, and nothing but this field can be what that person changed.
+
+    Another field can be only if it changed with the record's present stamp, to a value that is not ours.
+    """
     chance = want.field in FEW or empty(want.value)
     if not chance or ours is None or half.author is None or half.author == ours:
         return False
@@ -135,7 +142,8 @@ def _typed(half: Half, want: Wanted, wanted: Iterable[Wanted], lenses: Lenses, o
         if other.side is want.side and other.field in known:
             known[other.field].append(other.value)
     return all(
-        any(lenses[name].same(want.side, half.seen.get(name), value) for value in values)
+        half.stamps.get(name) != half.modified
+        or any(lenses[name].same(want.side, half.seen.get(name), value) for value in values)
         for name, values in known.items()
     )
 

@@ -167,6 +167,7 @@ def _wanted_out(wanted: Wanted) -> Row:
         "sent": moment_out(wanted.sent),
         "hold": moment_out(wanted.hold),
         "expires": moment_out(wanted.expires),
+        "typed": wanted.typed,
     }
 
 
@@ -179,6 +180,7 @@ def _wanted_in(data: Loaded) -> Wanted:
         sent=_must(data["sent"]),
         hold=_must(data["hold"]),
         expires=_must(data["expires"]),
+        typed=data.get("typed", False),
     )
 
 

@@ -314,18 +314,18 @@ class Checker:
         if not (name == "status" or same(name, loser.value, None)):
             return False
         known = self.outcomes.get((side, record, name), ())
-        ours = [
-            one
-            for one in history.changes
-            if one.field == loser.field and one.call is not None and loser.at - LATE <= one.at <= loser.at
-            and image(name, one.value, loser.value) and not any(one.at <= at <= loser.at for at in known)
-        ]  # fmt: skip
+        unclear = any(
+            loser.at - LATE <= one.at <= loser.at
+            and image(name, one.new, loser.value)
+            and not any(one.at <= at <= loser.at for at in known)
+            for one in self.journal.get((side, record, name, False), ())
+        )
 
         def look(one: Change) -> int:
             """How many looks at the record came before."""
             return sum(read < one.order[0] for read in history.reads)
 
-        return bool(ours) and any(
+        return unclear and any(
             one.call is None and one.field in NAMES[side] and one.field != loser.field and look(one) == look(loser)
             for one in history.changes
         )

@@ -96,6 +96,16 @@ def busy_link(number: int) -> Link:
         aside={Field.TITLE: aside(at(9)), Field.DUE: aside()},
         wanted=(
             Wanted(field=Field.DUE, side=Side.CRM, value=None, source=("x",), sent=at(5), hold=at(6), expires=at(7)),
+            Wanted(
+                field=Field.START,
+                side=Side.WORK,
+                value=None,
+                source="x",
+                sent=at(5),
+                hold=at(6),
+                expires=at(7),
+                typed=True,
+            ),
         ),
         differences={Field.STATUS: Difference(reason="lossy", since=at(8))},
         written={Field.TITLE: Written(side=Side.WORK, before="cũ", source="mới")},

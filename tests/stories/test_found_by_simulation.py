@@ -476,3 +476,22 @@ async def test_an_edit_after_a_deletion_that_nobody_had_seen_yet_beats_it() -> N
     await world.once(tick=20)
     assert world.item(item)["IsDeleted"] is False
     assert [code for _, _, code in world.attention()] == ["deleted_elsewhere"]
+
+
+async def test_what_a_person_cleared_stays_cleared_when_we_write_to_the_record_next(world: World) -> None:
+    # Our own clearing of the start was unclear, and a person then moved the start and cleared it. It was that person's
+    # as long as that person was the last editor; after our next write to the record it was taken for ours, and undone.
+    task, item = await world.pair(start_date="2026-03-02", description="Cũ")
+    world.crm.edit(task, start_date=None)
+    world.work.faults.order("update-tasks", "drop_before")
+    await world.once()
+    world.clock.tick(60)
+    world.work.edit(item, StartDate="2026-04-02T08:00:00+07:00")
+    await world.once(tick=90)
+    assert world.task(task)["start_date"] == "2026-04-02"
+    world.crm.edit(task, description="Mới")
+    world.work.faults.order("get-tasks-by-id", "hook_before", hook=lambda: world.work.edit(item, StartDate=None))
+    for _ in range(3):
+        await world.once(tick=30)
+    assert (world.task(task)["start_date"], world.item(item)["StartDate"]) == (None, None)
+    assert world.item(item)["Description"] == "Mới"
