@@ -26,12 +26,12 @@ __all__ = ["Fault", "RandomBytes", "back_up", "database_path", "hold", "open_rea
 def back_up(url: str, file: Path) -> None:
     """Write a consistent copy of the state to a new file (mode 0600), also beside a running writer.
 
-    Raises StateError if there is no state, or if the file exists.
+    The file is there whole or not at all, whenever the process dies. Raises StateError if there is no state, or if the
+    file exists.
     """
-    if postgres.is_postgres(url):
-        postgres_copy.copy_to(url, file)
-    else:
-        database.copy_to(url, file)
+    copy_to = postgres_copy.copy_to if postgres.is_postgres(url) else database.copy_to
+    with database.arriving(file) as part:
+        copy_to(url, part)
 
 
 def hold(url: str, clock: Clock) -> AbstractContextManager[int]:

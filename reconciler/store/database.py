@@ -8,13 +8,14 @@ process that has it open in SQLite: closing any descriptor of it would drop SQLi
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -302,12 +303,32 @@ def copy_to(url: str, target: Path) -> None:
         source.backup(copy)
 
 
+@contextmanager
+def arriving(target: Path) -> Iterator[Path]:
+    """Where to make a copy that is to be at `target`: it is there once it is whole, and durable. StateError if
+    something is there already, or nothing can be."""
+    try:
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+        folder = tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.")
+    except OSError as error:
+        raise _no_copy(target, error) from error
+    with folder as name:
+        part = Path(name) / target.name
+        yield part
+        with part.open("rb") as made:
+            os.fsync(made.fileno())
+        part.rename(target)
+
+
 def create_copy(target: Path) -> None:
     """An empty file (0600) for a copy; StateError if there is one already."""
     try:
         descriptor = os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     except OSError as error:
-        raise StateError(
-            say("the copy {target} cannot be made: {strerror}", target=target, strerror=error.strerror)
-        ) from error
+        raise _no_copy(target, error) from error
     os.close(descriptor)
+
+
+def _no_copy(target: Path, error: OSError) -> StateError:
+    return StateError(say("the copy {target} cannot be made: {strerror}", target=target, strerror=error.strerror))
