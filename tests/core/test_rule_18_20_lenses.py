@@ -70,3 +70,12 @@ def test_only_the_code_in_the_last_parentheses_of_a_label_counts() -> None:
     labels = ("Lê Quốc Cường (HN) (NV003)", "Nhân viên (Lê Quốc Cường (NV003))", "NV003")
     assert [lens.code(label) for label in labels] == ["NV003"] * 3
     assert lens.code("Lê Quốc Cường") is None
+
+
+def test_doers_are_the_same_only_in_their_order_and_labels_if_they_name_the_same_person() -> None:
+    lens = OwnerLens({"Chị Bình": "NV002"})
+    assert lens.same(Side.WORK, ("NV001", "NV002"), ("NV001", "NV002"))
+    assert not lens.same(Side.WORK, ("NV001", "NV002"), ("NV001",))
+    assert not lens.same(Side.WORK, ("NV001", "NV002"), ("NV002", "NV001"))
+    assert lens.same(Side.CRM, "Chị Bình", "Trần Thị Bình (NV002)")
+    assert not lens.same(Side.CRM, "Chị Bình", "Nguyễn Văn An (NV001)")
