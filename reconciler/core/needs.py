@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from reconciler.core.model import Field, Presence, Side
 from reconciler.core.moment import Moment
-from reconciler.core.operations import Operation, Update
+from reconciler.core.operations import Update
 from reconciler.core.plan import Workload, plan
 from reconciler.core.policy import Policy
 from reconciler.core.route import Places
@@ -24,10 +24,12 @@ class Needs:
 
 def needs(work: Workload, policy: Policy, moment: Moment) -> Needs:
     """Which places must be read before planning; usually none."""
+    blank = Places(groups={}, members={})
+    rehearsed = plan(Workload(links=work.links), policy, moment, blank)  # as if every place took everything
     by_id = {link.crm.id: link for link in work.links}
     projects = {
         project
-        for operation in _rehearsed(work, policy, moment)
+        for operation in rehearsed.operations
         if isinstance(operation, Update) and operation.side is Side.WORK
         for change in operation.changes
         if change.field is Field.OWNER and change.after
@@ -37,8 +39,3 @@ def needs(work: Workload, policy: Policy, moment: Moment) -> Needs:
     targets = frozenset((c.target.project, c.target.group) for c, _ in work.candidates)
     sight = any(link.work.presence is Presence.GONE for link in work.links)
     return Needs(targets=targets, projects=frozenset(projects), sight=sight)
-
-
-def _rehearsed(work: Workload, policy: Policy, moment: Moment) -> tuple[Operation, ...]:
-    """What would be done to the pairs if every place took everything."""
-    return plan(Workload(links=work.links), policy, moment, Places(groups={}, members={})).operations

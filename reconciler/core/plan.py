@@ -44,7 +44,7 @@ from reconciler.core.operations import (
     order,
 )
 from reconciler.core.policy import Policy
-from reconciler.core.resolve import Decision, resolve
+from reconciler.core.resolve import Decision
 from reconciler.core.route import Places, Unusable
 from reconciler.core.suspicion import count_revert, suspicion
 
@@ -169,7 +169,7 @@ def _plan_pair(link: Link, policy: Policy, moment: Moment, places: Places, draft
                 reason = f"changed_on_{giver}"
                 link = count_revert(link, name, lens, giver, policy, moment)
             case _:  # a conflict
-                decision = resolve(link.crm.stamps.get(name), link.work.stamps.get(name), moment.clocks)
+                decision = evidence.decision()
                 conflicts.append(_conflict_line(link, name, seen, decision))
                 giver, reason = decision.winner, "conflict"
         suspect = suspicion(link, name, giver, evidence, policy, moment)

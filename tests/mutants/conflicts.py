@@ -24,9 +24,9 @@ CONFLICTS: Final = (
     Mutant(
         name="stamp_of_the_record",
         rule="rule 17: the stamp of the field decides, not that of the record",
-        place="core.plan:_plan_pair",
-        old="resolve(link.crm.stamps.get(name), link.work.stamps.get(name),",
-        new="resolve(link.crm.modified, link.work.modified,",
+        place="core.change:witnessed",
+        old="crm_stamp=link.crm.stamps.get(name),\n        work_stamp=link.work.stamps.get(name),",
+        new="crm_stamp=link.crm.modified,\n        work_stamp=link.work.modified,",
         killers=(
             f"{RULES}::test_rule_17_the_field_edited_last_wins_although_its_record_was_touched_first",
             f"{WRITES}::test_rule_17_the_stamp_of_the_field_decides_not_that_of_the_record",

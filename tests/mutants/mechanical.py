@@ -99,7 +99,7 @@ def noticed(change: Change) -> tuple[Change, bool]:
     with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
         try:
             exec(compile(tree, module.__file__, "exec", dont_inherit=True), vars(module))
-        except Exception:
+        except Exception:  # whatever it is: a module that cannot be imported is noticed
             return change, True
         setattr(sys.modules["reconciler.core"], change.module, module)
         return change, any(pytest.main([*QUIET, *nodes]) != pytest.ExitCode.OK for nodes in TESTS)
